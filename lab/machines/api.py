@@ -236,3 +236,14 @@ class Machine(PowerControl, StateKeeping, GuestClock, GuestAccess, Protocol):
     def set_disk_pace(self, disk: str, iops: int | None) -> None:
         """Limits a disk to `iops` operations per second; None removes the limit."""
         ...
+
+    def set_balloon(self, mib: int) -> None:
+        """Asks the guest for so much of its memory; 0 gives all of it back.
+
+        It takes what it can spare, over time: see `balloon_mib`.
+        """
+        ...
+
+    def balloon_mib(self) -> float:
+        """MiB of the guest's memory that the hypervisor has now."""
+        ...

@@ -39,7 +39,7 @@ _MACHINES = {Arch.X86_64: "q35", Arch.AARCH64: "virt", Arch.RISCV64: "virt"}
 _CONSOLES = {Arch.X86_64: "ttyS0", Arch.AARCH64: "ttyAMA0", Arch.RISCV64: "ttyS0"}
 
 # Slots of the root bus. 0 is the host bridge, and 0x1f the south bridge of q35.
-_SLOT_MANAGEMENT, _SLOT_RNG, _SLOT_DISKS, _SLOT_NICS = 0x02, 0x03, 0x04, 0x08
+_SLOT_MANAGEMENT, _SLOT_RNG, _SLOT_DISKS, _SLOT_BALLOON, _SLOT_NICS = 0x02, 0x03, 0x04, 0x07, 0x08
 _LAST_SLOT = 0x1E
 
 ET.register_namespace("qemu", QEMU_NAMESPACE)
@@ -195,7 +195,10 @@ def _devices(domain: ET.Element, spec: GuestSpec, files: DomainFiles, emulator: 
     rng = ET.SubElement(devices, "rng", {"model": "virtio"})
     _text(rng, "backend", "/dev/urandom", model="random")
     _pci(rng, _SLOT_RNG)
-    ET.SubElement(devices, "memballoon", {"model": "none"})
+    # Always there: libvirt cannot plug it in later. Memory that runs short in the guest is never
+    # given back by itself.
+    balloon = ET.SubElement(devices, "memballoon", {"model": "virtio", "autodeflate": "off"})
+    _pci(balloon, _SLOT_BALLOON)
 
 
 def _wire(devices: ET.Element, nic: WireNic, slot: int) -> ET.Element:

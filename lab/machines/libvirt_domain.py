@@ -99,6 +99,24 @@ class LibvirtDomain:
             libvirt.VIR_DOMAIN_AFFECT_LIVE,
         )
 
+    # -- Memory of a running domain ------------------------------------------------------
+
+    def set_memory(self, mib: int) -> None:
+        """Asks the guest to give back, or to take again, memory until it has so much."""
+        _called(
+            f"cannot set the memory of {self.name}",
+            self._found.setMemoryFlags,
+            mib * 1024,
+            libvirt.VIR_DOMAIN_AFFECT_LIVE,
+        )
+
+    def memory_mib(self) -> float:
+        """MiB that it has now: its memory without what its balloon holds."""
+        known = _called(f"cannot read the memory of {self.name}", self._found.memoryStats)
+        if "actual" not in known:
+            raise LabError(f"libvirt does not say how much memory {self.name} has: {known}")
+        return int(known["actual"]) / 1024
+
     # -- Saved memory --------------------------------------------------------------------
 
     def save(self, memory: Path) -> None:

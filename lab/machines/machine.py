@@ -220,6 +220,19 @@ class LibvirtMachine(ShellAccess):
         """Limits a disk (vda is the root disk) to `iops` operations per second; None: no limit."""
         self.domain.set_disk_pace(disk, iops)
 
+    # -- Memory --------------------------------------------------------------------------
+
+    def set_balloon(self, mib: int) -> None:
+        """Asks the guest for so much of its memory; 0 gives all of it back.
+
+        The target outlasts a reset, and ends when the machine is switched off.
+        """
+        self.domain.set_memory(self.spec.node.memory - mib)
+
+    def balloon_mib(self) -> float:
+        """MiB of the guest's memory that the hypervisor has now."""
+        return self.spec.node.memory - self.domain.memory_mib()
+
     # -- Saved states --------------------------------------------------------------------
 
     def save(self, saved: SavedMachine, deadline: Deadline) -> None:

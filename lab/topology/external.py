@@ -39,6 +39,8 @@ class Ability(StrEnum):
     """Its state can be saved and restored, as a part of a checkpoint."""
     DISK_PACE = "disk-pace"
     """Its disk can be slowed down."""
+    BALLOON = "balloon"
+    """Its hypervisor can take memory away from it and give it back."""
 
 
 class _Model(BaseModel):

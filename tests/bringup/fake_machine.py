@@ -253,3 +253,9 @@ class FakeMachine:
 
     def set_disk_pace(self, disk: str, iops: int | None) -> None:
         return
+
+    def set_balloon(self, mib: int) -> None:
+        return
+
+    def balloon_mib(self) -> float:
+        return 0.0

@@ -204,7 +204,8 @@ def test_a_start_that_has_failed_elsewhere_ends_its_own(
 
 def test_what_it_cannot_is_said(foreign: Foreign, run: RunDir) -> None:
     machine = machine_of(run, topology_of(foreign), None)
-    for forbidden in (machine.suspend, machine.resume, machine.power_off, machine.reset):
+    balloon = (lambda: machine.set_balloon(1), machine.balloon_mib)
+    for forbidden in (machine.suspend, machine.resume, machine.power_off, machine.reset, *balloon):
         with pytest.raises(NotPossible, match="external node"):
             forbidden()
     assert machine.is_on

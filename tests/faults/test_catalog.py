@@ -17,6 +17,7 @@ from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.families.device import proofs as device_proofs
 from edge_lab.faults.families.link import proofs as link_proofs
 from edge_lab.faults.families.memory import injector as memory_injector
+from edge_lab.faults.families.memory import process as memory_process
 from edge_lab.faults.families.node import injector as node_injector
 from edge_lab.faults.family import FaultFamily, Injector, LabAccess, for_kind
 from edge_lab.faults.injectors import LabInjectors
@@ -80,7 +81,13 @@ def test_each_kind_has_a_proof_or_an_action_in_its_family() -> None:
     families = built_in().families
     assert set(link_proofs.PROOFS) == set(families["link"].kinds)
     assert set(node_injector.ACTIONS) == set(families["node"].kinds)
-    assert set(memory_injector.TAKERS) == set(families["memory"].kinds)
+    assert set(memory_injector.INJECTORS) == set(families["memory"].kinds)
+    by_process = {
+        kind
+        for kind, injector in memory_injector.INJECTORS.items()
+        if injector is memory_process.ProcessInjector
+    }
+    assert set(memory_process.TAKERS) == by_process
     assert set(device_proofs.PROOFS) == set(typing.get_args(typing.get_args(DeviceFault)[0]))
 
 

@@ -112,6 +112,21 @@ CONTRADICTIONS = {
         "{fault: page-cache, node: edge-arm, at: 30, for: 5}",
         "both lock node edge-arm memory",
     ),
+    "a balloon takes what a hog would take": (
+        "{fault: memory-hog, node: edge-arm, mib: 500, at: 10, for: 60}",
+        "{fault: memory-balloon, node: edge-arm, mib: 500, at: 30, for: 5}",
+        "both lock node edge-arm memory",
+    ),
+    "a service that is killed has all its files again": (
+        "{fault: files-exhausted, node: edge-arm, at: 10, for: 60}",
+        "{fault: kill, node: edge-arm, service: containerd.service, at: 30}",
+        "both lock node edge-arm containerd.service",
+    ),
+    "a kubelet that is started again limits PIDs as before": (
+        "{fault: pids-exhausted, node: edge-arm, at: 10, for: 60}",
+        "{fault: replace-certificate, node: edge-arm, certificate: node, at: 30, for: 5}",
+        "the other needs node edge-arm services",
+    ),
     "a node without power has no memory to take": (
         "{fault: power-off, node: edge-arm, at: 10, for: 60}",
         "{fault: memory-leak, node: edge-arm, at: 30, for: 5}",

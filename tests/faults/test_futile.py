@@ -78,6 +78,16 @@ FUTILE = {
     ),
     "a hog of no amount": ("{fault: memory-hog, node: edge-arm}", "fault"),
     "a hog of two amounts": ("{fault: memory-hog, node: edge-arm, mib: 99, leave_mib: 9}", "mib"),
+    "a balloon of nothing much": ("{fault: memory-balloon, node: edge-arm, mib: 5}", "mib"),
+    "a balloon larger than the node": (
+        "{fault: memory-balloon, node: edge-arm, mib: 2048}",
+        "mib",
+    ),
+    "a balloon of no amount": ("{fault: memory-balloon, node: edge-arm}", "fault"),
+    "no files for the service that heals it": (
+        "{fault: files-exhausted, node: edge-arm, service: ssh.service}",
+        "service",
+    ),
     "a leak that has no end to reach": (
         "{fault: memory-leak, node: edge-arm, limit_mib: 3000}",
         "limit_mib",
@@ -119,6 +129,9 @@ SEEN = [
     "{fault: memory-leak, node: edge-arm}",
     "{fault: memory-leak, node: edge-arm, mib_per_s: 0.5, limit_mib: 32}",
     "{fault: page-cache, node: edge-arm}",
+    "{fault: memory-balloon, node: edge-arm, leave_mib: 0}",
+    "{fault: pids-exhausted, node: edge-arm}",
+    "{fault: files-exhausted, node: edge-arm, leave: 64}",
 ]
 
 each_futile = pytest.mark.parametrize(("text", "field"), FUTILE.values(), ids=FUTILE)

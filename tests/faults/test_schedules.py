@@ -266,12 +266,28 @@ faults:
         - {fault: device, device: boiler, does: {kind: slow-clock, rate: 0.5}}
 """
 
+SHORTAGE_KINDS = """\
+name: shortage-kinds
+lasts: 2h
+faults:
+  - at_random:
+      count: 20
+      between: [2m, 2h]
+      for: [30s, 2m]
+      choose:
+        - {fault: memory-balloon, node: edge-arm, mib: 400}
+        - {fault: memory-balloon, node: edge-riscv, leave_mib: 60}
+        - {fault: pids-exhausted, node: edge-arm, leave: 2}
+        - {fault: files-exhausted, node: server}
+"""
+
 REPLAYED = {
     EVERY_KIND: "5126ca6fc03d0d539678072e5b8e97736db34f959461104ec926a275c7a611a6",
     LATER_KINDS: "9cd3f800cff0193b3b2ef4539ae2667e83a108e131f7d6383d0fca04b19c65c5",
     MEMORY_KINDS: "4da530cbfc1581333b7ef1bd47b89737150cc628b04073500cef9e2c67b46fdf",
     SERIAL_KINDS: "982a7f17fa4974e7c1d16dd4b25db6c1ac849e8d45157fee4b705ccd7d348729",
     RESTART_KINDS: "ec6f1b186cb575ee9f24630e2ca46307757e1c46cf8cdffa62e39826a2acda99",
+    SHORTAGE_KINDS: "b527cb30ea31cc3091309eb49074454e964d8f723c4f5f4b5ee4f676d86eb0d3",
 }
 """SHA-256 of the schedules below. They change only if old seeds are to be worth nothing."""
 
@@ -290,6 +306,8 @@ def test_the_plans_have_faults_of_every_kind() -> None:
     assert {json.loads(line.split(" ", 3)[3])["fault"] for line in lines} == set(built_in().kinds)
 
 
-@pytest.mark.parametrize("plan", REPLAYED, ids=["first", "later", "memory", "serial", "restart"])
+@pytest.mark.parametrize(
+    "plan", REPLAYED, ids=["first", "later", "memory", "serial", "restart", "shortage"]
+)
 def test_seeds_replay_faults_of_every_kind_byte_for_byte(plan: str) -> None:
     assert hashlib.sha256("".join(lines_of(plan)).encode()).hexdigest() == REPLAYED[plan]

@@ -61,6 +61,17 @@ def test_each_architecture_has_the_domain_that_is_on_record(name: str, make_spec
     assert xml_of(make_spec(name)) == recorded
 
 
+@pytest.mark.parametrize("name", NODES)
+def test_each_guest_has_a_balloon_that_never_gives_memory_back_by_itself(
+    name: str, make_spec: MakeSpec
+) -> None:
+    domain = ET.fromstring(xml_of(make_spec(name)))
+    (balloon,) = domain.iter("memballoon")
+    assert balloon.attrib == {"model": "virtio", "autodeflate": "off"}
+    slots = [address.get("slot") for address in domain.iter("address") if address.get("slot")]
+    assert len(slots) == len(set(slots))
+
+
 def test_an_arm_guest_never_gets_the_maximum_cpu(make_spec: MakeSpec) -> None:
     domain = ET.fromstring(xml_of(make_spec("edge-arm")))
     assert domain.findtext("cpu/model") == "cortex-a72"

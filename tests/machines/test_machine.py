@@ -223,3 +223,15 @@ def test_a_clock_that_cannot_be_set_is_a_lab_error(
     monkeypatch.setattr(guest.machine.clock, "move_clock", lambda *_: None)
     with pytest.raises(LabError, match=r"still -45\.00 s off"):
         guest.machine.set_clock(Deadline.after(60))
+
+
+def test_what_the_hypervisor_takes_is_missing_in_the_memory_of_its_domain(
+    guest: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine, given = guest.machine, list[int]()
+    monkeypatch.setattr(machine.domain, "set_memory", given.append)
+    monkeypatch.setattr(machine.domain, "memory_mib", lambda: 1600.0)
+    machine.set_balloon(448)
+    machine.set_balloon(0)
+    assert given == [machine.spec.node.memory - 448, machine.spec.node.memory]
+    assert machine.balloon_mib() == machine.spec.node.memory - 1600.0

@@ -355,5 +355,12 @@ class ExternalMachine(ShellAccess):
     def set_disk_pace(self, disk: str, iops: int | None) -> None:
         self._must(Ability.DISK_PACE)
 
+    def set_balloon(self, mib: int) -> None:
+        self._must(Ability.BALLOON)
+
+    def balloon_mib(self) -> float:
+        self._must(Ability.BALLOON)
+        return 0.0
+
     def set_carrier(self, mac: str, up: bool) -> None:
         """Does nothing: the carrier of a real cable stays up when its link is cut."""

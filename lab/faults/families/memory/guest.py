@@ -13,6 +13,19 @@ PROGRAM = f"{FOLDER}/program.py"
 """A file, since systemd-run would expand specifiers in a program that is an argument."""
 FILE = "/var/tmp/.edge-lab-page-cache"  # noqa: S108 - in a guest, where nobody else is
 
+RECORD = (
+    f"set -e; mkdir -p {FOLDER}; "
+    f"sed -n 's/^MemAvailable: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo > {BEFORE}"
+)
+"""A shell command that records the available memory."""
+
+INFLATABLE = f"{RECORD}; modprobe virtio_balloon"
+"""A shell command that records the available memory, and loads the driver of the balloon."""
+
+DEFLATABLE = "modprobe virtio_balloon || true"
+"""A shell command that loads the driver of the balloon: without it, a guest that has booted since
+would not tell the hypervisor that the balloon is empty."""
+
 _NAMED = """\
 import mmap, os, sys, time
 with open("/proc/self/comm", "w") as comm:
@@ -86,8 +99,7 @@ class Program:
         options = " ".join(f"-p {shlex.quote(text)}" for text in properties)
         words = ["python3", "-I", PROGRAM, self.name, *self.arguments]
         return (
-            f"set -e; mkdir -p {FOLDER}; printf %s {shlex.quote(self.source)} > {PROGRAM}; "
-            f"sed -n 's/^MemAvailable: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo > {BEFORE}; "
+            f"{RECORD}; printf %s {shlex.quote(self.source)} > {PROGRAM}; "
             f"systemd-run --quiet --collect --unit {self.unit} {options} {shlex.join(words)}"
         )
 

@@ -10,8 +10,8 @@ from pydantic import Field
 from edge_lab.faults.claims import Claims, node_part
 from edge_lab.faults.effects import Scope
 from edge_lab.faults.fault import Fault
-from edge_lab.faults.objections import Objection, unknown_name
-from edge_lab.topology import Topology
+from edge_lab.faults.objections import Objection, inability, unknown_name
+from edge_lab.topology import Ability, Topology
 
 LEAST_MIB = 32
 """Less cannot be distinguished from the normal changes on a node."""
@@ -68,24 +68,33 @@ class MemoryHog(_Victim):
 
     @property
     def title(self) -> str:
-        much = f"{self.mib} MiB" if self.leave_mib is None else f"all but {self.leave_mib} MiB"
-        return f"{much} of the memory of {self.node} taken"
+        return f"{_much(self)} of the memory of {self.node} taken"
 
     def _wrong_fields(self, memory: int | None) -> Iterator[Objection]:
-        if (self.mib is None) == (self.leave_mib is None):
-            yield Objection(
-                "fault" if self.mib is None else "mib",
-                "it needs exactly one amount of memory",
-                "Give either `mib` or `leave_mib`.",
-            )
-        yield from _too_little("mib", self.mib)
-        for field, amount in (("mib", self.mib), ("leave_mib", self.leave_mib)):
-            if memory is not None and amount is not None and amount >= memory:
-                yield Objection(
-                    field,
-                    f"{self.node} has {memory} MiB in all",
-                    "Give less. To run out of memory, use `leave_mib: 0` or `memory-leak`.",
-                )
+        yield from _wrong_amount(self, memory)
+
+
+class MemoryBalloon(MemoryFault):
+    """The hypervisor takes memory away from the node by its balloon; healing gives it back.
+
+    It takes `mib`, or all but `leave_mib` of what is available when it begins. The node has less
+    memory then, and no process of it is charged. A reboot of the node does not end it.
+    """
+
+    fault: Literal["memory-balloon"] = "memory-balloon"
+    mib: int | None = Field(None, ge=1)
+    leave_mib: int | None = Field(None, ge=0)
+
+    @property
+    def title(self) -> str:
+        return f"{_much(self)} of the memory of {self.node} taken by its hypervisor"
+
+    def objections(self, topology: Topology) -> Iterator[Objection]:
+        yield from super().objections(topology)
+        yield from inability("node", topology, self.node, Ability.BALLOON)
+
+    def _wrong_fields(self, memory: int | None) -> Iterator[Objection]:
+        yield from _wrong_amount(self, memory)
 
 
 class MemoryLeak(_Victim):
@@ -135,6 +144,27 @@ class PageCache(MemoryFault):
                 "mib_per_s",
                 f"at {self.mib_per_s} MiB/s pages would be reclaimed only after minutes",
                 "Give 50 or more.",
+            )
+
+
+def _much(fault: MemoryHog | MemoryBalloon) -> str:
+    return f"{fault.mib} MiB" if fault.leave_mib is None else f"all but {fault.leave_mib} MiB"
+
+
+def _wrong_amount(fault: MemoryHog | MemoryBalloon, memory: int | None) -> Iterator[Objection]:
+    if (fault.mib is None) == (fault.leave_mib is None):
+        yield Objection(
+            "fault" if fault.mib is None else "mib",
+            "it needs exactly one amount of memory",
+            "Give either `mib` or `leave_mib`.",
+        )
+    yield from _too_little("mib", fault.mib)
+    for field, amount in (("mib", fault.mib), ("leave_mib", fault.leave_mib)):
+        if memory is not None and amount is not None and amount >= memory:
+            yield Objection(
+                field,
+                f"{fault.node} has {memory} MiB in all",
+                "Give less. To run out of memory, use `leave_mib: 0` or `memory-leak`.",
             )
 
 

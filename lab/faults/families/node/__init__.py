@@ -1,4 +1,4 @@
-"""Faults of nodes: their power, CPUs, services, clock and disk."""
+"""Faults of nodes: their power, CPUs, services, clock and disk, processes and open files."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from edge_lab.faults.families.node.kinds import (
     ClockJump,
     ClockSkew,
     DiskFull,
+    FilesExhausted,
     Freeze,
     Kill,
     Pause,
+    PidsExhausted,
     PowerOff,
     Reboot,
     SlowDisk,
@@ -21,7 +23,19 @@ from edge_lab.faults.limits import TimeLimit
 
 class Nodes(FaultFamily):
     name = "node"
-    kinds = (PowerOff, Reboot, Pause, Kill, Freeze, ClockJump, ClockSkew, DiskFull, SlowDisk)
+    kinds = (
+        PowerOff,
+        Reboot,
+        Pause,
+        Kill,
+        Freeze,
+        ClockJump,
+        ClockSkew,
+        DiskFull,
+        SlowDisk,
+        PidsExhausted,
+        FilesExhausted,
+    )
 
     def injector(self, lab: LabAccess, limit: TimeLimit) -> Injector[Any]:
         from edge_lab.faults.carrier import Carriers

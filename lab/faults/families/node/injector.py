@@ -9,18 +9,22 @@ from edge_lab.core.errors import named
 from edge_lab.faults.families.node.action import NodeAction, NodeTools
 from edge_lab.faults.families.node.clock import ClockJumpAction, ClockSkewAction
 from edge_lab.faults.families.node.disk import DiskFullAction, SlowDiskAction
+from edge_lab.faults.families.node.files import FilesExhaustedAction
 from edge_lab.faults.families.node.kinds import (
     ClockJump,
     ClockSkew,
     DiskFull,
+    FilesExhausted,
     Freeze,
     Kill,
     NodeFault,
     Pause,
+    PidsExhausted,
     PowerOff,
     Reboot,
     SlowDisk,
 )
+from edge_lab.faults.families.node.pids import PidsExhaustedAction
 from edge_lab.faults.families.node.power import PauseAction, PowerOffAction, RebootAction
 from edge_lab.faults.families.node.services import FreezeAction, KillAction
 from edge_lab.faults.family import Injector, for_kind
@@ -40,6 +44,8 @@ ACTIONS: Mapping[type[Fault], Callable[[NodeTools], NodeAction[Any]]] = {
     ClockSkew: ClockSkewAction,
     DiskFull: DiskFullAction,
     SlowDisk: SlowDiskAction,
+    PidsExhausted: PidsExhaustedAction,
+    FilesExhausted: FilesExhaustedAction,
 }
 
 

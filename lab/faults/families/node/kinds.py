@@ -20,6 +20,11 @@ LIFELINES = frozenset({"ssh", "sshd", "dbus", "systemd-networkd", "systemd-login
 SERVICES = ("kubelet.service", "containerd.service", "yurthub.service", "edgecore.service")
 """Of the stacks' nodes, for example."""
 
+SERVICE_PATTERN = r"^[\w@.:-]+$"
+
+MOST_LEFT = 64
+"""PIDs or descriptors that may be left: the proofs use up as many."""
+
 NO_DISK = ("/proc", "/sys", "/dev", "/run", "/boot")
 """Folders that are not on a node's disk, or without whose space it cannot boot."""
 
@@ -66,7 +71,7 @@ class NodeFault(Fault):
 class ServiceFault(NodeFault):
     """Base of the faults of a systemd service."""
 
-    service: str = Field(pattern=r"^[\w@.:-]+$", examples=list(SERVICES))
+    service: str = Field(pattern=SERVICE_PATTERN, examples=list(SERVICES))
 
     @property
     def _target(self) -> str:
@@ -172,8 +177,7 @@ class Freeze(ServiceFault):
 
     def claims(self, topology: Topology) -> Claims:
         """A restart of the service would end it."""
-        claims = super().claims(topology)
-        return replace(claims, disables=claims.disables | {services_part(self.node)})
+        return _ended_by_a_restart(self.node, super().claims(topology))
 
     @property
     def title(self) -> str:
@@ -254,3 +258,50 @@ class SlowDisk(NodeFault):
     @property
     def title(self) -> str:
         return f"disk of {self.node} limited to {self.iops} operations/s"
+
+
+class PidsExhausted(NodeFault):
+    """All pods of the node together may start no further process or thread, except for `leave`.
+
+    The limit is set on their control group, so that logins and services of the node are not
+    affected; healing restores the previous one.
+    """
+
+    fault: Literal["pids-exhausted"] = "pids-exhausted"
+    leave: int = Field(0, ge=0, le=MOST_LEFT, description="PIDs that pods may still take.")
+
+    @property
+    def _target(self) -> str:
+        return "pids"
+
+    def claims(self, topology: Topology) -> Claims:
+        """The kubelet sets that limit when it starts."""
+        return _ended_by_a_restart(self.node, super().claims(topology))
+
+    @property
+    def title(self) -> str:
+        return f"{self.leave or 'no'} PIDs left for pods on {self.node}"
+
+
+class FilesExhausted(ServiceFault):
+    """A service's process may open no further file or connection, except for `leave`.
+
+    The limit is set on the running process; healing restores the previous one.
+    """
+
+    fault: Literal["files-exhausted"] = "files-exhausted"
+    service: str = Field("containerd.service", pattern=SERVICE_PATTERN, examples=list(SERVICES))
+    leave: int = Field(0, ge=0, le=MOST_LEFT, description="Descriptors that it may still open.")
+
+    def claims(self, topology: Topology) -> Claims:
+        """A restart of the service would end it."""
+        return _ended_by_a_restart(self.node, super().claims(topology))
+
+    @property
+    def title(self) -> str:
+        return f"{self.leave or 'no'} files left for {self.service} on {self.node}"
+
+
+def _ended_by_a_restart(node: str, claims: Claims) -> Claims:
+    """The claims of a fault that lasts only as long as the node's services run."""
+    return replace(claims, disables=claims.disables | {services_part(node)})
