@@ -114,19 +114,19 @@ class PlanRun:
     @property
     def records(self) -> tuple[FaultRecord, ...]:
         """The records with the times of all observations, in the order of the requests."""
-        found = (one.record for one in self.happened if one.record is not None)
+        found = (happened.record for happened in self.happened if happened.record is not None)
         return tuple(sorted(found, key=lambda record: record.id))
 
     def log(self) -> str:
         """One line for each fault, with planned times only: the same for the same seed."""
         rows = [
             (
-                *one.planned.times,
-                one.planned.fault.fault,
-                one.planned.fault.model_dump_json(exclude_defaults=True, exclude={"fault"}),
-                one.outcome.value,
+                *happened.planned.times,
+                happened.planned.fault.fault,
+                happened.planned.fault.model_dump_json(exclude_defaults=True, exclude={"fault"}),
+                happened.outcome.value,
             )
-            for one in self.happened
+            for happened in self.happened
         ]
         lines = [f"plan {self.plan.name}, seed {self.seed}"]
         return "\n".join(lines + ["\t".join(row) for row in rows]) + "\n"
@@ -137,7 +137,7 @@ class PlanRun:
             "plan": self.plan.name,
             "seed": self.seed,
             "lasts_s": self.plan.lasts_s,
-            "faults": [one.as_json() for one in self.happened],
+            "faults": [happened.as_json() for happened in self.happened],
             "records": [record.model_dump(mode="json") for record in self.records],
         }
 

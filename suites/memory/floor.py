@@ -58,12 +58,15 @@ class Floor:
     @property
     def lowest(self) -> Attempt | None:
         """The attempt that passed at the floor."""
-        return next((one for one in self.attempts if one.passed and one.mib == self.mib), None)
+        return next(
+            (attempt for attempt in self.attempts if attempt.passed and attempt.mib == self.mib),
+            None,
+        )
 
     @property
     def is_least_tried(self) -> bool:
         """Whether no attempt below the floor failed, so that it may be lower."""
-        return self.mib is not None and all(one.mib >= self.mib for one in self.attempts)
+        return self.mib is not None and all(attempt.mib >= self.mib for attempt in self.attempts)
 
     def __str__(self) -> str:
         found = "no size is sufficient" if self.mib is None else f"the minimum is {self.mib} MiB"
@@ -99,7 +102,7 @@ def find_floor(attempt: Callable[[int], Attempt], sizes: Sequence[int] = SIZES) 
 
 def measures_of(floor: Floor, node: str) -> tuple[Measure, ...]:
     """Measures for the table: the floor, and the memory available there."""
-    tried = ", ".join(map(str, sorted({one.mib for one in floor.attempts}, reverse=True)))
+    tried = ", ".join(map(str, sorted({attempt.mib for attempt in floor.attempts}, reverse=True)))
     evidence = f"cold labs at {tried} MiB"
     reason = "" if floor.mib is not None else "fails at the largest size"
     found = [

@@ -41,9 +41,9 @@ def lab_of_one(topology: Topology, node: str, mib: int) -> Topology:
             **topology.model_dump(),
             "name": LAB,
             "nodes": [
-                {**one.model_dump(), **({"memory": mib} if one.name == node else {})}
-                for one in topology.nodes
-                if one.name in ends
+                {**member.model_dump(), **({"memory": mib} if member.name == node else {})}
+                for member in topology.nodes
+                if member.name in ends
             ],
             "links": [link.model_dump() for link in topology.links if link.endpoint in ends],
             "devices": [

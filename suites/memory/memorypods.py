@@ -150,7 +150,9 @@ def is_lost(status: dict[str, Any]) -> bool:
 def is_running(status: dict[str, Any]) -> bool:
     """Whether its containers run now."""
     containers = status.get("containerStatuses", ())
-    return bool(containers) and all("running" in one.get("state", {}) for one in containers)
+    return bool(containers) and all(
+        "running" in container.get("state", {}) for container in containers
+    )
 
 
 def until_running(lab: Lab, pod: str, time_limit: TimeLimit) -> None:

@@ -125,8 +125,8 @@ def read(
 
 def record(figures: Sequence[CostFigure], node: LabNode, measure: Measuring) -> None:
     for figure in figures:
-        for one in figure.measures(node.name):
-            measure.add(one)
+        for found in figure.measures(node.name):
+            measure.add(found)
     text = "\n".join(map(str, figures))
     allure.attach(text, f"figures of {node}", allure.attachment_type.TEXT)
 

@@ -39,29 +39,45 @@ class Holdings:
         stack = platform.stack
         signer = stack.signer(domain)
         return cls(
-            tuple(it for it in platform.trust_bundles(topology) if it.domain == domain),
-            tuple(it for it in stack.installed_authorities(topology) if it.domain == domain),
-            tuple(it for it in platform.certificates(topology) if it.signer == signer),
-            tuple(it for it in platform.further_certificates(topology) if it.signer == signer),
-            tuple(it for it in stack.requested_certificates(topology) if it.domain == domain),
-            tuple(it for it in stack.secret_files(topology) if it.domain == domain),
+            tuple(bundle for bundle in platform.trust_bundles(topology) if bundle.domain == domain),
+            tuple(
+                authority
+                for authority in stack.installed_authorities(topology)
+                if authority.domain == domain
+            ),
+            tuple(
+                certificate
+                for certificate in platform.certificates(topology)
+                if certificate.signer == signer
+            ),
+            tuple(
+                certificate
+                for certificate in platform.further_certificates(topology)
+                if certificate.signer == signer
+            ),
+            tuple(
+                certificate
+                for certificate in stack.requested_certificates(topology)
+                if certificate.domain == domain
+            ),
+            tuple(file for file in stack.secret_files(topology) if file.domain == domain),
         )
 
     def on(self, node: str) -> Holdings:
         """The holdings of one node."""
         return Holdings(
-            tuple(it for it in self.bundles if it.node == node),
-            tuple(it for it in self.signers if it.node == node),
-            tuple(it for it in self.witnessed if it.node == node),
-            tuple(it for it in self.further if it.node == node),
-            tuple(it for it in self.requested if it.node == node),
-            tuple(it for it in self.adopted if it.node == node),
+            tuple(bundle for bundle in self.bundles if bundle.node == node),
+            tuple(signer for signer in self.signers if signer.node == node),
+            tuple(certificate for certificate in self.witnessed if certificate.node == node),
+            tuple(certificate for certificate in self.further if certificate.node == node),
+            tuple(certificate for certificate in self.requested if certificate.node == node),
+            tuple(file for file in self.adopted if file.node == node),
         )
 
     @property
     def by_signer_alone(self) -> bool:
         """Whether clients are verified against the signing certificate instead of a bundle."""
-        return any(it.is_all_that_is_trusted for it in self.signers)
+        return any(signer.is_all_that_is_trusted for signer in self.signers)
 
     def accepted(self, succession: Succession, stage: Stage) -> tuple[bytes, ...]:
         """The authorities (PEM) whose certificates are accepted at that stage."""

@@ -82,13 +82,15 @@ class Hosts:
 
         def renewed(names: Iterable[str]) -> dict[str, str]:
             leases = kubectl.items("leases", "-n", "kube-node-lease", deadline=deadline)
-            times = {it["metadata"]["name"]: it["spec"].get("renewTime", "") for it in leases}
+            times = {
+                lease["metadata"]["name"]: lease["spec"].get("renewTime", "") for lease in leases
+            }
             return {name: times.get(name, "") for name in names}
 
         def look() -> bool:
             if not first:
                 nodes = kubectl.items("nodes", deadline=deadline)
-                ready = {it["metadata"]["name"] for it in nodes if node_ready(it)}
+                ready = {shown["metadata"]["name"] for shown in nodes if node_ready(shown)}
                 first.update(renewed(ready - own))
                 return not first
             now = renewed(first)

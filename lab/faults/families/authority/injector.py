@@ -194,8 +194,13 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
         else:
             self._show(machine, held, succession.new if shown is Shown.NEW else None)
         self._restart(machine, held.units)
-        lying = {it.name: self._read(machine, it) for it in held.witnessed}
-        own = next((it for it in held.witnessed if it.name == NODE_CERTIFICATE), None)
+        lying = {
+            certificate.name: self._read(machine, certificate) for certificate in held.witnessed
+        }
+        own = next(
+            (certificate for certificate in held.witnessed if certificate.name == NODE_CERTIFICATE),
+            None,
+        )
         accepted = self._holdings.accepted(succession, stage)
         if own is not None and not _is_by(lying[own.name], accepted):
             self._wait(node, lambda: self._used(own, lying[own.name], since, Met.REFUSED))
@@ -205,28 +210,35 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
             self._wait(
                 node,
                 lambda: all(
-                    self._used(it, lying[it.name], since, Met.LET_IN) for it in held.witnessed
+                    self._used(certificate, lying[certificate.name], since, Met.LET_IN)
+                    for certificate in held.witnessed
                 ),
             )
 
     def _trust(self, machine: Machine, held: Holdings, authorities: tuple[bytes, ...]) -> None:
         deadline = self._limit(COMMAND_SECONDS)
         written = [
-            GuestFile(it.path, it.trusting(machine.read(it.path, deadline), authorities))
-            for it in held.bundles
+            GuestFile(
+                bundle.path, bundle.trusting(machine.read(bundle.path, deadline), authorities)
+            )
+            for bundle in held.bundles
         ]
         self._files.write(machine, written)
 
     def _show(self, machine: Machine, held: Holdings, authority: Authority | None) -> None:
         """Installs certificates of `authority`, or the original ones; certificates that a component
         has requested are removed, so that it requests them again."""
-        paths = [path for it in held.certificates for path in it.paths]
-        paths += [path for it in held.signers for path in it.paths]
+        paths = [path for certificate in held.certificates for path in certificate.paths]
+        paths += [path for signer in held.signers for path in signer.paths]
         if authority is None:
             self._files.put_back(machine, paths)
         else:
-            files = [f for it in held.certificates for f in it.files(authority.issue(it.spec))]
-            files += [f for it in held.signers for f in it.files(authority.identity)]
+            files = [
+                f
+                for certificate in held.certificates
+                for f in certificate.files(authority.issue(certificate.spec))
+            ]
+            files += [f for signer in held.signers for f in signer.files(authority.identity)]
             self._files.keep(machine, paths)
             self._files.write(machine, files)
         for requested in held.requested:

@@ -22,5 +22,5 @@ class SerialLines(FaultFamily):
     def injector(self, lab: LabAccess, limit: TimeLimit) -> Injector[Any]:
         from edge_lab.faults.families.serial.injector import SerialInjector
 
-        lines = {it.name: it.serial or SerialOptions() for it in lab.topology.devices}
+        lines = {device.name: device.serial or SerialOptions() for device in lab.topology.devices}
         return SerialInjector(lab.devices, lines, limit)
