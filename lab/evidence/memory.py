@@ -29,6 +29,7 @@ class Group(StrEnum):
     CONTROL_PLANE = "control plane"
     EDGE_RUNTIME = "edge runtime"
     CONTAINERD = "containerd and shims"
+    CRI_O = "CRI-O"
     ADD_ONS = "add-ons"
     PODS = "pods"
     PAGE_CACHE = "page cache"

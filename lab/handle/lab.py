@@ -31,6 +31,7 @@ from edge_lab.handle.status import (
     LinkStatus,
     NodeStatus,
     PodStatus,
+    with_versions,
 )
 from edge_lab.machines import Machine
 from edge_lab.pki import Pki
@@ -159,15 +160,15 @@ class Lab:
             item: dict[str, Any] = seen.get(node.name, {})
             edge = node in self.topology.edges
             runtime = self.stack.runtime.name if edge else self.stack.control.name
-            if item:
-                runtime += f" (kubelet {item['status']['nodeInfo']['kubeletVersion']})"
+            info: dict[str, str] = item["status"]["nodeInfo"] if item else {}
             found.append(
                 NodeStatus(
                     name=node.name,
                     arch=node.arch.value,
                     memory_mib=node.memory,
                     ready=bool(item) and node_ready(item),
-                    runtime=runtime,
+                    runtime=with_versions(runtime, info),
+                    container_runtime=info.get("containerRuntimeVersion", ""),
                     capabilities=tuple(sorted(able[node.name])),
                     address=str(self.topology.cluster_link(node.name).address),
                     accelerator=self.state.accelerator[node.name],

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import BaseModel, ConfigDict
 
 from edge_lab.handle.hostprocesses import HostProcess
 from edge_lab.handle.linkstate import LinkState
+from edge_lab.provisioning.cri import CONTAINERD
 
 
 class _Model(BaseModel):
@@ -19,7 +22,10 @@ class NodeStatus(_Model):
     ready: bool
     """Its state in the API server."""
     runtime: str
-    """The edge runtime and the version that the node reports: `openyurt (kubelet v1.34.4)`."""
+    """The edge runtime and the versions that the node reports: `openyurt (kubelet v1.34.4)`, or
+    `openyurt (kubelet v1.34.4, cri-o 1.34.8)` on a node with another runtime than containerd."""
+    container_runtime: str = ""
+    """Its container runtime as the node reports it: `containerd://1.7.24`; empty if unknown."""
     capabilities: tuple[str, ...] = ()
     """Its capabilities, by the stack and the add-ons."""
     address: str
@@ -104,3 +110,15 @@ class DeviceSamples(_Model):
     """Samples whose values differ from the ground truth at their sequence number."""
     missed: int
     """Values that the device showed in that time but that were never sampled."""
+
+
+def with_versions(runtime: str, info: Mapping[str, str]) -> str:
+    """The edge runtime with the versions in `info`, a node's `nodeInfo`, which may be empty; with
+    that of the container runtime if it is not containerd."""
+    if not info:
+        return runtime
+    versions = [f"kubelet {info['kubeletVersion']}"]
+    name, _, version = info.get("containerRuntimeVersion", "").partition("://")
+    if name not in ("", CONTAINERD.name):
+        versions.append(f"{name} {version}")
+    return f"{runtime} ({', '.join(versions)})"

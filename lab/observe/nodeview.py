@@ -1,12 +1,12 @@
 """A node's own view of its containers and samples: a shell loop in the guest, one line each time.
 
-What runs is read from the container runtime's own state below /run: a folder for each task,
-with the OCI specification in it and the process id of its init.  That costs an emulated guest
+What runs is read from the container runtime's own state below /run: a folder for each container,
+with its OCI specification and the process id of its init.  That costs an emulated guest
 almost nothing, while a client of the runtime would use a second of its CPU each time.
 
     B <boot id>                                           once, at the beginning
-    C <id> <container|sandbox> <namespace> <pod> <uid>    a new task
-    L <id>…                                               each time: the running tasks
+    C <id> <container|sandbox> <namespace> <pod> <uid>    a new container
+    L <id>…                                               each time: the running containers
     S <status.json of the sampler>                        when it has changed
 """
 
@@ -17,29 +17,29 @@ from dataclasses import dataclass
 
 from edge_lab.addons.workload.manifests import SAMPLER_STATUS
 from edge_lab.core.errors import LabError
+from edge_lab.provisioning.cri import CriRuntime
 
-TASKS = "/run/containerd/io.containerd.runtime.v2.task/k8s.io"
-
-LOOP = rf"""
+_LOOP = rf"""
 shopt -s nullglob
 declare -A known
 read -r boot < /proc/sys/kernel/random/boot_id; echo "B $boot"
 annotation() {{
-  local entry="\"io.kubernetes.cri.$1\":\"([^\"]*)\""
+  local entry="\"$1\": ?\"([^\"]*)\""
   [[ $spec =~ $entry ]] && echo -n "${{BASH_REMATCH[1]}}"
 }}
 while :; do
   alive=
-  for folder in {TASKS}/*/; do
-    folder=${{folder%/}}; id=${{folder##*/}}
-    pid=; [[ -r $folder/init.pid ]] && read -r pid < $folder/init.pid
+  for folder in @STATES@; do
+    id=${{folder%/userdata}}; id=${{id##*/}}
+    pid=; [[ -r $folder/@PID_FILE@ ]] && read -r pid < $folder/@PID_FILE@
     [[ -n $pid && -d /proc/$pid ]] || continue
+    @SAME_PROCESS@
     if [[ -z ${{known[$id]}} ]]; then
       spec=$(< $folder/config.json)
-      kind=$(annotation container-type)
+      kind=$(annotation @KIND@)
       [[ -n $kind ]] || continue
-      space=$(annotation sandbox-namespace) name=$(annotation sandbox-name)
-      echo "C $id $kind $space $name $(annotation sandbox-uid)"
+      space=$(annotation @NAMESPACE@) name=$(annotation @NAME@)
+      echo "C $id $kind $space $name $(annotation @UID@)"
       known[$id]=1
     fi
     alive="$alive $id"
@@ -50,7 +50,29 @@ while :; do
   sleep 1
 done
 """
-"""For bash. The folder of a task disappears with the task, and all of them at a reboot."""
+"""For bash. All folders disappear at a reboot."""
+
+_SAME_PROCESS = (
+    "group=; read -r group 2>/dev/null < /proc/$pid/cgroup; [[ $group == *$id* ]] || continue"
+)
+"""The control group of a container's processes is named after it."""
+
+
+def loop(runtime: CriRuntime) -> str:
+    """The loop for a node with that container runtime."""
+    parts = {
+        "@STATES@": runtime.states,
+        "@PID_FILE@": runtime.pid_file,
+        "@SAME_PROCESS@": _SAME_PROCESS if runtime.pid_file_stays else ":",
+        "@KIND@": runtime.annotations.kind,
+        "@NAMESPACE@": runtime.annotations.namespace,
+        "@NAME@": runtime.annotations.name,
+        "@UID@": runtime.annotations.uid,
+    }
+    script = _LOOP
+    for place, text in parts.items():
+        script = script.replace(place, text)
+    return script
 
 
 @dataclass(frozen=True)

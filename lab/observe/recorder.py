@@ -29,8 +29,9 @@ from edge_lab.faults.journal import FaultJournal
 from edge_lab.measuring.observation import Observation
 from edge_lab.measuring.watcher import Watcher
 from edge_lab.observe.log import ObservationLog
-from edge_lab.observe.nodeview import LOOP, Look, NodeView, PodKey, Samples
+from edge_lab.observe.nodeview import Look, NodeView, PodKey, Samples, loop
 from edge_lab.observe.samples import OBSERVE_SECONDS, observations
+from edge_lab.provisioning.cri import cri_of
 
 if TYPE_CHECKING:
     from edge_lab.cluster.watch import Watch
@@ -300,9 +301,10 @@ class Recorder:
     # -- the node's own view -------------------------------------------------------------------
 
     def _watch_node(self, machine: Machine) -> None:
+        script = loop(cri_of(self._lab.topology.node(machine.name)))
         while not self._ended.is_set():
             if machine.answers():
-                with _ending(machine.stream(LOOP, Deadline.scaled(CONNECT_SECONDS))) as stream:
+                with _ending(machine.stream(script, Deadline.scaled(CONNECT_SECONDS))) as stream:
                     self._follow(machine.name, stream)
             self._ended.wait(LOOK_EVERY / 2)
 

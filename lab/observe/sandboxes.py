@@ -19,6 +19,7 @@ from edge_lab.addons.workload.manifests import (
 from edge_lab.observe.scheduling.runtimes import default_runtime
 from edge_lab.oracles.sandbox import SandboxVerdict, judge_from_outside
 from edge_lab.oracles.sandbox.outside import look_command, parse_node_view
+from edge_lab.topology import Cri
 
 if TYPE_CHECKING:
     from edge_lab.core.deadline import Deadline
@@ -71,9 +72,12 @@ def sandboxed_samplers(lab: Lab) -> tuple[str, ...]:
 
 
 def runtime_column(lab: Lab, node: str) -> str:
-    """The runtime of a node in tables: the stack, and the sandbox if all pods of the node are in
-    one, so that figures with and without it can be compared."""
+    """The runtime of a node in tables: the stack, with the sandbox if all pods of the node are in
+    one, or the container runtime if it is not containerd, so that figures can be compared."""
     if node not in {known.name for known in lab.topology.nodes}:
         return lab.stack_name
+    cri = lab.topology.node(node).cri
+    if cri is not Cri.CONTAINERD:
+        return f"{lab.stack_name} ({cri.value})"
     sandboxed = default_runtime(lab, lab.topology.node(node)) == GVISOR
     return f"{lab.stack_name} ({gvisor_addon(lab.topology)})" if sandboxed else lab.stack_name

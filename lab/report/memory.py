@@ -27,6 +27,7 @@ COLOURS = {
     Group.CONTROL_PLANE: "#c05621",
     Group.EDGE_RUNTIME: "#2b6cb0",
     Group.CONTAINERD: "#63b3ed",
+    Group.CRI_O: "#90cdf4",
     Group.ADD_ONS: "#38a3a5",
     Group.PODS: "#57b894",
     Group.PAGE_CACHE: "#cfe8dc",

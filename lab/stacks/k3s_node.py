@@ -14,11 +14,11 @@ from typing import Any
 from edge_lab.cluster.labels import own_labels
 from edge_lab.core.yamltext import yaml_document, yaml_text
 from edge_lab.pki import CLUSTER, Pki
+from edge_lab.provisioning.cri import cri_of
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, PayloadFile, Provision
 from edge_lab.stacks.base import StackContext
 from edge_lab.stacks.kubelet import kubelet_config
 from edge_lab.stacks.node import (
-    CONTAINERD_SOCKET,
     IMAGE_ARCHIVE,
     IMAGES,
     POD_NETWORK,
@@ -57,8 +57,8 @@ class K3sNode:
     """A K3s process and its runtime.
 
     `embedded` uses the containerd of K3s, with its images from the air-gap archive. The lab
-    observes only Debian's containerd, so observers and checkpoints do not see the pods of such
-    a node: use it only to try K3s as it is shipped.
+    observes only the node's own runtime (`cri_of`), so observers and checkpoints do not see the
+    pods of such a node: use it only to try K3s as it is shipped.
     """
 
     node: Node
@@ -76,7 +76,7 @@ class K3sNode:
             "node-label": [f"{key}={value}" for key, value in sorted(labels.items())],
         }
         if not self.embedded:
-            common["container-runtime-endpoint"] = CONTAINERD_SOCKET
+            common["container-runtime-endpoint"] = cri_of(self.node).endpoint
         return common
 
     def service(
@@ -86,7 +86,7 @@ class K3sNode:
         archives: tuple[PayloadFile, ...] = (),
     ) -> Service:
         """The unit, similar to that of K3s' installer."""
-        local = ("containerd.service", f"{IMAGES}.service", f"{POD_NETWORK}.service")
+        local = (cri_of(self.node).unit, f"{IMAGES}.service", f"{POD_NETWORK}.service")
         return Service(
             name=self.unit_name,
             description=f"K3s {self.role}",

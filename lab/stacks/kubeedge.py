@@ -44,6 +44,7 @@ from edge_lab.pki import (
 from edge_lab.probes.cloudclient import CloudClient
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.probes.joining import Joining
+from edge_lab.provisioning.cri import cri_of
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks.base import (
     ApiEndpoint,
@@ -70,7 +71,7 @@ from edge_lab.stacks.kubeedge_trust import (
     kubeedge_trust,
 )
 from edge_lab.stacks.kubelet import EVICTION, MAX_PODS
-from edge_lab.stacks.node import CONTAINERD_SOCKET, IMAGES, POD_NETWORK, node_provision
+from edge_lab.stacks.node import IMAGES, POD_NETWORK, node_provision
 from edge_lab.stacks.unit import Service
 from edge_lab.topology import Node, Timing, Topology
 
@@ -125,7 +126,7 @@ class KubeEdge:
     # -- Edge nodes ------------------------------------------------------------------------
 
     def provision(self, ctx: StackContext, node: Node, api: ApiEndpoint) -> Provision:
-        local = ("containerd.service", f"{IMAGES}.service", f"{POD_NETWORK}.service")
+        local = (cri_of(node).unit, f"{IMAGES}.service", f"{POD_NETWORK}.service")
         service = Service(
             name=EDGECORE,
             description="KubeEdge edgecore",
@@ -266,8 +267,8 @@ def edgecore_config(topology: Topology, node: Node) -> str:
 def kubelet_part(node: Node, timing: Timing) -> dict[str, Any]:
     """The lab's settings for the kubelet inside edgecore: the same as for other runtimes."""
     config: dict[str, Any] = {
-        "containerRuntimeEndpoint": CONTAINERD_SOCKET,
-        "imageServiceEndpoint": CONTAINERD_SOCKET,
+        "containerRuntimeEndpoint": cri_of(node).endpoint,
+        "imageServiceEndpoint": cri_of(node).endpoint,
         "cgroupDriver": "cgroupfs",
         "maxPods": MAX_PODS,
         "resolvConf": "",

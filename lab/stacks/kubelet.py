@@ -23,6 +23,7 @@ from edge_lab.pki import (
 )
 from edge_lab.probes.cloudclient import CloudClient
 from edge_lab.probes.endpoint import Endpoint
+from edge_lab.provisioning.cri import cri_of
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks.base import (
     ApiEndpoint,
@@ -40,7 +41,7 @@ from edge_lab.stacks.identities import (
     node_requests,
 )
 from edge_lab.stacks.kubeconfig import kubeconfig_of_files
-from edge_lab.stacks.node import CONTAINERD_SOCKET, IMAGES, POD_NETWORK, node_provision
+from edge_lab.stacks.node import IMAGES, POD_NETWORK, node_provision
 from edge_lab.stacks.unit import Service
 from edge_lab.topology import Node, Timing, Topology
 
@@ -195,7 +196,7 @@ def kubelet_provision(
     """
     address = ctx.topology.cluster_link(node.name).address
     all_labels = {**own_labels(node), **(labels or {})}
-    local = ("containerd.service", f"{IMAGES}.service", f"{POD_NETWORK}.service")
+    local = (cri_of(node).unit, f"{IMAGES}.service", f"{POD_NETWORK}.service")
     service = Service(
         name=KUBELET,
         description="Kubernetes kubelet",
@@ -234,7 +235,7 @@ def kubelet_config(node: Node, timing: Timing) -> str:
     config: dict[str, Any] = {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
-        "containerRuntimeEndpoint": CONTAINERD_SOCKET,
+        "containerRuntimeEndpoint": cri_of(node).endpoint,
         "cgroupDriver": "cgroupfs",
         "failSwapOn": False,
         "maxPods": MAX_PODS,

@@ -15,7 +15,6 @@ CONFIG = "/etc/edge-lab"
 """The folder of the lab's files in a guest."""
 
 CNI_CONFIG = "/etc/cni/net.d/10-edge-lab.conflist"
-CONTAINERD_SOCKET = "unix:///run/containerd/containerd.sock"
 POD_CHAIN = "EDGE-LAB-PODS"
 POD_BRIDGE = "cni0"
 

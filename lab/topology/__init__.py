@@ -1,6 +1,6 @@
 """The topology: validated, with file and line for each error."""
 
-from edge_lab.topology.arch import Arch, Role
+from edge_lab.topology.arch import Arch, Cri, Role
 from edge_lab.topology.consistency import MANAGEMENT_SUBNET, TopologyProblem
 from edge_lab.topology.device import (
     Alarm,
@@ -46,6 +46,7 @@ __all__ = [
     "Ability",
     "Alarm",
     "Arch",
+    "Cri",
     "Device",
     "External",
     "FastNodes",

@@ -1,4 +1,4 @@
-"""Architectures and roles of nodes."""
+"""Architectures, roles and container runtimes of nodes."""
 
 from __future__ import annotations
 
@@ -28,3 +28,12 @@ class Role(StrEnum):
     """Runs the control plane, and also pods."""
     EDGE = "edge"
     """Runs the edge runtime."""
+
+
+class Cri(StrEnum):
+    """The implementation of the Container Runtime Interface that manages a node's containers."""
+
+    CONTAINERD = "containerd"
+    """Debian's."""
+    CRI_O = "cri-o"
+    """Of the add-on `cri-o`."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from edge_lab.core.names import NAME_RULE, is_name
-from edge_lab.topology.arch import Arch, Role
+from edge_lab.topology.arch import Arch, Cri, Role
 from edge_lab.topology.consistency import check_consistency
 from edge_lab.topology.device import Login, ModbusOptions, OpcUaOptions, SerialOptions
 from edge_lab.topology.external import External
@@ -97,6 +97,13 @@ class Node(_Model):
         RUNC,
         description="What runs containers of pods that name no RuntimeClass: runc, or one that an "
         "add-on brings, such as gvisor.",
+    )
+    cri: Cri = Field(
+        Cri.CONTAINERD,
+        description="What manages its containers and images for the kubelet, by the Container "
+        "Runtime Interface: containerd, or cri-o with the add-on of that name.",
+        # As below.
+        exclude_if=lambda value: value is Cri.CONTAINERD,
     )
     virtualization: bool = Field(
         False,

@@ -18,7 +18,7 @@ from edge_lab.addons.cache.names import (
     STATE,
 )
 from edge_lab.fixtures.lab import TimeLimit
-from edge_lab.observe.nodeview import TASKS
+from edge_lab.provisioning.cri import TASKS
 from suites.cache.judging import Read
 
 if TYPE_CHECKING:

@@ -41,9 +41,11 @@ def problems(seen: NodeMemorySeen) -> list[str]:
     total = sum(part.mib for part in seen.parts)
     if abs(total - seen.machine_mib) > 1:
         said.append(f"the parts add up to {total:.0f} of {seen.machine_mib:.0f} MiB")
-    for group in (Group.KERNEL, Group.CONTAINERD, Group.PAGE_CACHE):
+    for group in (Group.KERNEL, Group.PAGE_CACHE):
         if seen.of(group) < LEAST_UNIT_MIB:
             said.append(f"{group.value} uses no memory")
+    if seen.of(Group.CONTAINERD) + seen.of(Group.CRI_O) < LEAST_UNIT_MIB:
+        said.append("the container runtime uses no memory")
     if seen.of(Group.CONTROL_PLANE) + seen.of(Group.EDGE_RUNTIME) < LEAST_UNIT_MIB:
         said.append("the stack uses no memory")
     return said
@@ -110,5 +112,5 @@ def test_memory_that_is_not_accounted_for_is_rejected() -> None:
     assert problems(seen()) == []
     assert len(problems(seen(UNACCOUNTED=300.0))) == 1
     assert len(problems(seen(total=1500.0))) == 1
-    assert len(problems(seen(CONTAINERD=0.0))) == 1
+    assert len(problems(seen(CONTAINERD=0.0, CRI_O=0.0))) == 1
     assert len(problems(seen(CONTROL_PLANE=0.0, EDGE_RUNTIME=0.0))) == 1

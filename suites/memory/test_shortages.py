@@ -20,8 +20,9 @@ from edge_lab.fixtures.autonomy import Autonomy
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.nodes import LabNode
-from edge_lab.observe.memory.parts import CONTAINERD
 from edge_lab.oracles.autonomy import Expectation
+from edge_lab.provisioning.cri import cri_of
+from edge_lab.topology import Node
 from suites.memory.judging import sample_problems
 from suites.memory.memorypods import IDLE, critical, guaranteed, key, memory_pod
 from suites.memory.starts import NewPod, created_under, problems_of, usual_start
@@ -46,15 +47,19 @@ STUCK_TIMES = 3
 class Shortage:
     """What a node runs short of."""
 
-    fault: Callable[[str], Fault]
+    fault: Callable[[Node], Fault]
     may_start: bool
     """Whether what is left is enough for a new pod."""
 
 
 SHORTAGES = {
-    "memory-balloon": Shortage(lambda node: MemoryBalloon(node=node, leave_mib=LEFT_MIB), True),
-    "pids-exhausted": Shortage(lambda node: PidsExhausted(node=node, leave=LEFT_PIDS), False),
-    "files-exhausted": Shortage(lambda node: FilesExhausted(node=node), False),
+    "memory-balloon": Shortage(
+        lambda node: MemoryBalloon(node=node.name, leave_mib=LEFT_MIB), True
+    ),
+    "pids-exhausted": Shortage(lambda node: PidsExhausted(node=node.name, leave=LEFT_PIDS), False),
+    "files-exhausted": Shortage(
+        lambda node: FilesExhausted(node=node.name, service=cri_of(node).unit), False
+    ),
 }
 
 
@@ -82,7 +87,7 @@ def test_running_pods_go_on_and_a_new_one_starts_when_the_shortage_is_over(
         stuck_s = max(time_limit(STUCK_SECONDS).total, STUCK_TIMES * usual)
         seen = created_under(
             lab,
-            faults.inflict(shortage.fault(node)),
+            faults.inflict(shortage.fault(edge_node.spec)),
             memory_pod(f"short-{node}", node, IDLE),
             under_s=limit_s if shortage.may_start else stuck_s,
             after_s=limit_s,
@@ -111,7 +116,7 @@ def assert_controls(seen: NewPod, usual: float) -> None:
 
 def restarts_of(lab: Lab, node: LabNode) -> int:
     """How often the services of the stack, and the container runtime, were started again."""
-    units = (*lab.platform.units(lab.topology)[node.name], CONTAINERD)
+    units = (*lab.platform.units(lab.topology)[node.name], cri_of(node.spec).unit)
     names = shlex.join(dict.fromkeys(units))
     return sum(map(int, node.output(f"systemctl show -p NRestarts --value {names}").split()))
 

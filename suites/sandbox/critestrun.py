@@ -19,6 +19,7 @@ from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.oracles.sandbox.critest import SpecRecord, focus, parse_report
+from edge_lab.provisioning.cri import cri_of
 from suites.edges import is_ready
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _until_ready(lab: Lab, node: LabNode, time_limit: TimeLimit) -> None:
 
 def remove_left(node: LabNode) -> None:
     """Removes the pods that specs left behind, by force."""
-    node.output(shlex.join((PROGRAM, *_options(), "-remove-left")), seconds=600)
+    node.output(shlex.join((PROGRAM, *_options(node), "-remove-left")), seconds=600)
 
 
 def run(
@@ -90,12 +91,12 @@ def run(
     seconds: float,
     call_seconds: int = CALL_SECONDS,
 ) -> tuple[SpecRecord, ...]:
-    """The results of `specs` with a runtime of the node's containerd.
+    """The results of `specs` with an OCI runtime of the node's container runtime.
 
     `seconds` is Ginkgo's timeout for the whole run, on the reference machine; a running spec is
     then interrupted, and reported as such. `call_seconds` is the timeout of one CRI call."""
     words = (
-        *(PROGRAM, *_options(call_seconds)),
+        *(PROGRAM, *_options(node, call_seconds)),
         f"-runtime-handler={handler}",
         f"-test-images-file={IMAGES_FILE}",
         f"--ginkgo.focus={focus(specs)}",
@@ -118,9 +119,9 @@ def run(
     return parse_report(node.output(f"cat {REPORT}", seconds=120))
 
 
-def _options(call_seconds: int = CALL_SECONDS) -> tuple[str, ...]:
+def _options(node: LabNode, call_seconds: int = CALL_SECONDS) -> tuple[str, ...]:
     return (
-        "-runtime-endpoint=unix:///run/containerd/containerd.sock",
+        f"-runtime-endpoint={cri_of(node.spec).endpoint}",
         f"-runtime-service-timeout={call_seconds}s",
     )
 

@@ -13,11 +13,12 @@ from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.sandbox import HostilePods
 from edge_lab.observe.memory.files import parse_snapshot
 from edge_lab.observe.memory.newpods import pod_bytes
-from edge_lab.observe.memory.script import SNAPSHOT
+from edge_lab.observe.memory.script import snapshot
 from edge_lab.observe.podlog import log_command
 from edge_lab.oracles.sandbox import PodFacts
 from edge_lab.oracles.sandbox.microvm import MicrovmVerdict, judge_microvm
 from edge_lab.oracles.sandbox.microvmcost import PodCost, first_word_s
+from edge_lab.provisioning.cri import cri_of
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -48,7 +49,8 @@ def cost_of(lab: Lab, pods: HostilePods, pod: HostilePod, limit: TimeLimit) -> P
         raw = machine.run(
             log_command(NAMESPACE, pod.name, uid, CONTAINER), limit(LOOK_SECONDS)
         ).stdout
-        seen = pod_bytes(parse_snapshot(machine.run(SNAPSHOT, limit(LOOK_SECONDS)).stdout))
+        script = snapshot(cri_of(lab.topology.node(pod.node)))
+        seen = pod_bytes(parse_snapshot(machine.run(script, limit(LOOK_SECONDS)).stdout))
         found = lab.kubectl.get_json("pod", pod.name, "-n", NAMESPACE, deadline=limit(LOOK_SECONDS))
     if uid not in seen:
         raise LabError(f"no evidence: {pod.node} shows no memory of {pod.name}")

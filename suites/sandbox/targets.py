@@ -40,8 +40,6 @@ METADATA_OPTION = ("--tcp", f"metadata={METADATA_ADDRESS}:{METADATA_PORT}")
 _METADATA_UNIT = "edge-lab-metadata"
 MANAGEMENT = f"{MANAGEMENT_ADDRESS.ip}:{SSH_PORT}"
 """sshd of each node."""
-SOCKET_FOLDER = "/run/containerd"
-SOCKET = "containerd.sock"
 
 
 def agents_of(lab: Lab, node: str) -> tuple[tuple[str, ...], Mapping[str, Row]]:

@@ -25,12 +25,11 @@ from edge_lab.oracles.sandbox.aimed import (
     RUNTIME_SOCKET,
 )
 from edge_lab.oracles.sandbox.expected import Row
+from edge_lab.provisioning.cri import cri_of
 from suites.sandbox.runtimes import runtime_class
 from suites.sandbox.targets import (
     METADATA_OPTION,
     OUTSIDE,
-    SOCKET,
-    SOCKET_FOLDER,
     account_that_lists,
     agents_of,
     api_options,
@@ -215,18 +214,20 @@ def test_a_folder_whose_parent_is_mounted(
 
 
 @allure.title(
-    "On {edge_node}, a pod with {setting} and containerd's socket reaches what is declared"
+    "On {edge_node}, a pod with {setting} and the container runtime's socket reaches what is "
+    "declared"
 )
 def test_the_socket_of_the_container_runtime(
     lab: Lab, edge_node: LabNode, setting: Setting, hostile_pods: HostilePods
 ) -> None:
+    socket = PurePosixPath(cri_of(edge_node.spec).socket)
     judge(
         lab,
         hostile_pods,
         edge_node.name,
         setting,
         "socket",
-        ("--unix", f"containerd={MOUNT}/{SOCKET}"),
+        ("--unix", f"runtime={MOUNT}/{socket.name}"),
         RUNTIME_SOCKET,
-        host_folder=SOCKET_FOLDER,
+        host_folder=str(socket.parent),
     )

@@ -1,5 +1,5 @@
-"""Whether containerd does with each runtime what the Container Runtime Interface promises, by the
-suite that its authors wrote for it."""
+"""Whether the container runtime does with each OCI runtime what the Container Runtime Interface
+promises, by the suite that its authors wrote for it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ NO_POD = "failed to create PodSandbox"
 
 
 def need_handler(lab: Lab, node: str, handler: str) -> None:
-    """MissingCapability if containerd of the node has no such runtime."""
+    """MissingCapability if the container runtime of the node has no such handler."""
     if handler == HANDLER and not sandboxes(lab, node):
         raise MissingCapability(f"{node} has no {GVISOR!r} on the stack {lab.stack_name}")
 
@@ -54,7 +54,7 @@ def show(verdict: CritestVerdict) -> None:
 
 @pytest.mark.scenario("critest")
 @pytest.mark.parametrize("handler", [HANDLER, RUNC])
-@allure.title("On {edge_node}, containerd passes critest with {handler}")
+@allure.title("On {edge_node}, the container runtime passes critest with {handler}")
 def test_a_runtime_passes_critest(
     request: pytest.FixtureRequest,
     lab: Lab,

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from edge_lab.core.errors import MissingCapability
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.images.layout import Layout, open_tar, put
 from edge_lab.provisioning.provision import GuestFile
-from edge_lab.topology import Arch
+from edge_lab.topology import Arch, Cri
 
 PLACE = "/run/edge-lab-foreign-image.tar"
 IMPORT_SECONDS = 120.0
@@ -44,7 +45,13 @@ def image_archive(folder: Path, reference: str, arch: Arch) -> bytes:
 
 @contextlib.contextmanager
 def imported(node: LabNode, folder: Path, reference: str, arch: Arch) -> Iterator[None]:
-    """The node has an image that names `arch` alone while the block runs."""
+    """The node has an image that names `arch` alone while the block runs.
+
+    Raises:
+        MissingCapability: its container runtime is not containerd, whose program imports it.
+    """
+    if node.spec.cri is not Cri.CONTAINERD:
+        raise MissingCapability(f"containerd's ctr imports the image, and {node} has CRI-O")
     archive = image_archive(folder, reference, arch)
     node.machine.write(GuestFile(PLACE, archive))
     unpack = "" if arch is node.spec.arch else "--no-unpack --all-platforms"

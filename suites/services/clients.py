@@ -11,6 +11,7 @@ from edge_lab.addons.workload import NAMESPACE
 from edge_lab.core.errors import LabError
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.outcomes import eventually
+from edge_lab.provisioning.cri import cri_of
 from suites.inpod import NO_POD, in_pod
 from suites.services.objects import PORT, client_pod
 
@@ -65,7 +66,8 @@ class Client:
         """A connection to `target` (a name or address, and perhaps a port); None without a pod."""
         where = target if ":" in target else f"{target}:{PORT}"
         command = ["/edge", "probe", "tcp", where, "--limit", str(PATIENCE_SECONDS)]
-        script = in_pod(self.name, command)
+        runtime = cri_of(self.lab.topology.node(self.node))
+        script = in_pod(runtime, self.name, command)
         machine = self.lab.machines[self.node]
         done = machine.run(script, self.limit(ANSWER_SECONDS), check=False)
         if done.returncode == NO_POD:

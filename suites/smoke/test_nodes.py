@@ -13,6 +13,7 @@ from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.machines.workingset import MIN_TTL_MS
+from edge_lab.provisioning.cri import cri_of
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -89,12 +90,12 @@ def test_the_units_of_the_stack_run_on_each_node(lab: Lab, node: LabNode, node_h
 
 
 @allure.story("Runtime")
-@allure.title("{node} reports containerd as its container runtime")
-def test_each_node_reports_containerd_as_its_container_runtime(
+@allure.title("{node} reports the container runtime that the topology gives it")
+def test_each_node_reports_its_container_runtime(
     lab: Lab, node: LabNode, time_limit: TimeLimit
 ) -> None:
     info = node_object(lab, node, time_limit)["status"]["nodeInfo"]
-    assert info["containerRuntimeVersion"].startswith("containerd://")
+    assert info["containerRuntimeVersion"].startswith(f"{cri_of(node.spec).name}://")
 
 
 @allure.story("Names")

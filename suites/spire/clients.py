@@ -19,6 +19,7 @@ from edge_lab.addons.workload.accounts import (
 )
 from edge_lab.core.errors import LabError
 from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.provisioning.cri import cri_of
 from suites.inpod import NO_POD, in_pod
 from suites.pods import bound_pod, running_pods
 
@@ -121,7 +122,8 @@ class Client:
 
     def _probe(self, *words: str) -> Attempt:
         command = ["/edge", "probe", *words, "--limit", str(PATIENCE_SECONDS)]
-        script = in_pod(self.pod, command, in_its_group=True)
+        runtime = cri_of(self.lab.topology.node(self.node))
+        script = in_pod(runtime, self.pod, command, in_its_group=True)
         done = self.lab.machines[self.node].run(script, self.limit(ANSWER_SECONDS), check=False)
         if done.returncode == NO_POD:
             raise LabError(f"the pod {self.pod} does not run on {self.node}: {done.stderr}")

@@ -19,9 +19,9 @@ from edge_lab.observe.memory.files import CGROUPS, number_lines, parse_snapshot,
 from edge_lab.observe.memory.looking import pressure_of
 from edge_lab.observe.memory.objects import cluster_event, pod_memory, quantity_mib
 from edge_lab.observe.memory.parts import node_memory, owners
-from edge_lab.observe.memory.script import PROCESSES
-from edge_lab.observe.memory.script import SNAPSHOT as SCRIPT
-from edge_lab.observe.nodeview import TASKS
+from edge_lab.observe.memory.script import PROCESSES, snapshot
+from edge_lab.provisioning.cri import CONTAINERD, CRI_O, CriRuntime
+from edge_lab.topology import Cri
 from tests.faults.plans import TOPOLOGY
 
 MIB = 1 << 20
@@ -167,7 +167,8 @@ def test_any_damaged_answer_is_read_or_is_a_lab_error(data: st.DataObject) -> No
     assert sum(one.mib for one in seen.parts) == pytest.approx(1100, abs=1)
 
 
-def test_the_node_s_own_grep_prints_what_is_read_here(tmp_path: Path) -> None:
+@pytest.mark.parametrize("runtime", [CONTAINERD, CRI_O], ids=lambda runtime: runtime.name)
+def test_the_node_s_own_grep_prints_what_is_read_here(tmp_path: Path, runtime: CriRuntime) -> None:
     groups = tmp_path / "cgroup"
     kubelet = groups / "system.slice/kubelet.service"
     kubelet.mkdir(parents=True)
@@ -176,16 +177,19 @@ def test_the_node_s_own_grep_prints_what_is_read_here(tmp_path: Path) -> None:
     (kubelet / "memory.current").write_text("8192\n")
     (kubelet / "memory.max").write_text("77\n")
     (kubelet / "memory.peak").write_text("9000\n")
-    task = tmp_path / "tasks" / "0123"
-    task.mkdir(parents=True)
-    spec = {f"{ANNOTATION}{name}": name for name in ("name", "namespace")}
-    spec[f"{ANNOTATION}uid"] = UID
-    (task / "config.json").write_text(json.dumps({"annotations": spec}, separators=(",", ":")))
-    command = (SCRIPT + PROCESSES).replace(CGROUPS, str(groups))
-    command = command.replace(TASKS, str(tmp_path / "tasks"))
+    states = tmp_path / runtime.states.removeprefix("/")
+    state = Path(str(states).replace("*", "0123"))
+    state.mkdir(parents=True)
+    names = runtime.annotations
+    spec = {names.name: "name", names.namespace: "namespace", names.uid: UID}
+    # Those of CRI-O are formatted for readers.
+    layout = {"indent": "\t"} if runtime is CRI_O else {"separators": (",", ":")}
+    text = json.dumps({"annotations": spec}, **layout)
+    (state / "config.json").write_text(text)
+    command = (snapshot(runtime) + PROCESSES).replace(CGROUPS, str(groups))
+    command = command.replace(runtime.states, str(states))
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
-    said = done.stdout.replace(str(groups), CGROUPS)
-    seen = parse_snapshot(said.replace(str(tmp_path / "tasks"), TASKS))
+    seen = parse_snapshot(done.stdout.replace(str(groups), CGROUPS).replace(str(tmp_path), ""))
     group = seen.groups[PurePosixPath("/system.slice/kubelet.service")]
     assert (group.stat, group.events["oom_kill"]) == ({"anon": 4096}, 3)
     assert (group.current, group.peak) == (8192, 9000)
@@ -223,6 +227,13 @@ def test_units_of_a_lab_have_their_owners() -> None:
     assert edge["containerd.service"] is Group.CONTAINERD
     assert Group.ADD_ONS in edge.values()
     assert set(platform.units(TOPOLOGY)["edge-arm"]) <= edge.keys()
+
+
+def test_the_container_runtime_of_a_node_has_its_own_part() -> None:
+    node = TOPOLOGY.node("edge-arm").model_copy(update={"cri": Cri.CRI_O})
+    edge = owners(get_platform("kubernetes+openyurt", TOPOLOGY), TOPOLOGY, node)
+    assert edge["crio.service"] is Group.CRI_O
+    assert "containerd.service" not in edge
 
 
 # -- evidence ------------------------------------------------------------------------------------

@@ -10,6 +10,9 @@ from typing import Any, cast
 
 import pytest
 
+from edge_lab.faults.kinds import FilesExhausted
+from edge_lab.provisioning.cri import cri_of
+from edge_lab.topology import Arch, Cri, Node
 from suites.memory.memorypods import IDLE, memory_pod
 from suites.memory.starts import NewPod, created_under, problems_of
 from suites.memory.test_shortages import SHORTAGES, assert_controls
@@ -47,7 +50,16 @@ def test_the_controls_of_a_run_are_rejected(pod: NewPod) -> None:
 
 @pytest.mark.parametrize("kind", SHORTAGES)
 def test_each_shortage_is_a_fault_of_its_name(kind: str) -> None:
-    assert SHORTAGES[kind].fault(NODE).fault == kind
+    node = Node(name=NODE, arch=Arch.AARCH64, role="edge")
+    assert SHORTAGES[kind].fault(node).fault == kind
+
+
+@pytest.mark.parametrize("cri", list(Cri))
+def test_the_container_runtime_of_the_node_runs_short_of_files(cri: Cri) -> None:
+    node = Node(name=NODE, arch=Arch.AARCH64, role="edge", cri=cri)
+    fault = SHORTAGES["files-exhausted"].fault(node)
+    assert isinstance(fault, FilesExhausted)
+    assert fault.service == cri_of(node).unit
 
 
 @dataclass

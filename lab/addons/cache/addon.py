@@ -42,7 +42,7 @@ from edge_lab.pki import Request
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import GuestFile, PayloadFile, Provision
 from edge_lab.stacks import Stack, wants_for
-from edge_lab.topology import Node, Topology, TopologyProblem
+from edge_lab.topology import Cri, Node, Topology, TopologyProblem
 
 
 class _Registry(AddOn):
@@ -69,6 +69,8 @@ class _Registry(AddOn):
     def provision(self, ctx: AddOnContext, node: Node) -> Provision:
         if node.name == ctx.topology.server.name:
             return self._server(ctx, node)
+        if node.cri is not Cri.CONTAINERD:  # the cache runs, but its runtime does not use it
+            return self._cache(ctx, node)
         files = hosts_files(ctx.topology, node)
         # With gVisor on the node, that add-on writes the whole file.
         if not (gvisor_addon(ctx.topology) and has_gvisor(node)):

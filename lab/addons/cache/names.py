@@ -7,7 +7,7 @@ from typing import Final
 from edge_lab.images import DebianProgram
 from edge_lab.stacks import Stack
 from edge_lab.stacks.node import CONFIG
-from edge_lab.topology import Link, Node, Topology
+from edge_lab.topology import Cri, Link, Node, Topology
 
 CACHE = "cache"
 """The add-on whose cache is nginx, and the capability of a node that pulls through a cache."""
@@ -61,7 +61,11 @@ def has_cache(topology: Topology, node: Node) -> bool:
 
 def pulls_through(topology: Topology, node: Node, stack: Stack) -> bool:
     """Whether the container runtime of `node` uses the cache there."""
-    return has_cache(topology, node) and stack.runtime.name not in WITHOUT_CERTS_D
+    return (
+        has_cache(topology, node)
+        and node.cri is Cri.CONTAINERD
+        and stack.runtime.name not in WITHOUT_CERTS_D
+    )
 
 
 def site_peers(topology: Topology, node: Node) -> tuple[tuple[str, Link], ...]:

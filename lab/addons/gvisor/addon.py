@@ -31,6 +31,7 @@ from edge_lab.addons.gvisor.names import (
     RUNSC_SHIM,
     has_gvisor,
     is_default,
+    why_no_gvisor,
 )
 from edge_lab.artifacts import Want
 from edge_lab.cluster.objects import Manifest
@@ -64,11 +65,11 @@ class Gvisor(AddOn):
                 "Remove one of them.",
             )
         for index, node in enumerate(topology.nodes):
-            if node.container_runtime == GVISOR and not has_gvisor(node):
+            if node.container_runtime == GVISOR and (why := why_no_gvisor(node)):
                 raise TopologyProblem(
-                    f"gVisor does not run on {node.arch.value}",
+                    why,
                     ("nodes", index, "container_runtime"),
-                    "Remove the line, or use x86_64 or aarch64.",
+                    "Remove the line, or use x86_64 or aarch64, and containerd.",
                 )
             if node.container_runtime == GVISOR and node == topology.server:
                 raise TopologyProblem(
@@ -79,9 +80,9 @@ class Gvisor(AddOn):
                 )
         if not any(has_gvisor(node) for node in topology.nodes):
             raise TopologyProblem(
-                "gVisor runs on x86_64 and aarch64, and no node is one of these",
+                "gVisor runs on x86_64 and aarch64 with containerd, and no node is such a one",
                 ("addons", topology.addons.index(self.name)),
-                f"Add a node of such an architecture, or remove {self.name} from `addons`.",
+                f"Add such a node, or remove {self.name} from `addons`.",
             )
 
     def wants(self, topology: Topology, stack: Stack) -> tuple[Want, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT
 from edge_lab.stacks import Capability, Stack
-from edge_lab.topology import Arch, Node, Topology
+from edge_lab.topology import Arch, Cri, Node, Topology
 
 GVISOR = "gvisor"
 """The add-on with Debian's gVisor, the RuntimeClass, and the capability of a node that runs pods in
@@ -30,9 +30,18 @@ ARCHITECTURES = frozenset({Arch.X86_64, Arch.AARCH64})
 """The architectures that gVisor supports; there is no port to riscv64."""
 
 
+def why_no_gvisor(node: Node) -> str:
+    """Why the add-on is not installed on `node`; empty if it is."""
+    if node.arch not in ARCHITECTURES:
+        return f"gVisor does not run on {node.arch.value}"
+    if node.cri is not Cri.CONTAINERD:
+        return f"the lab configures gVisor only in containerd, and {node.name} has {node.cri.value}"
+    return ""
+
+
 def has_gvisor(node: Node) -> bool:
     """Whether the add-on is installed on `node`."""
-    return node.arch in ARCHITECTURES
+    return not why_no_gvisor(node)
 
 
 def gvisor_addon(topology: Topology) -> str:

@@ -25,7 +25,7 @@ from edge_lab.faults.limits import TimeLimit
 from edge_lab.observe.memory.files import CGROUPS
 from edge_lab.observe.memory.looking import MemoryWatcher, PressureWatcher
 from edge_lab.observe.memory.objects import cluster_event, pod_memory
-from edge_lab.observe.memory.parts import CONTAINERD
+from edge_lab.provisioning.cri import cri_of
 
 if TYPE_CHECKING:
     from edge_lab.evidence.recording import Recording
@@ -193,7 +193,8 @@ def _run(lab: Lab, node: str, limit: TimeLimit, command: str) -> str:
 
 def _moment(lab: Lab, node: str, limit: TimeLimit, mark: str) -> str:
     """The counters, directly after a mark in the log: later kills are in neither."""
-    units = (*lab.platform.units(lab.topology)[node], CONTAINERD)
+    runtime = cri_of(lab.topology.node(node))
+    units = (*lab.platform.units(lab.topology)[node], runtime.unit)
     command = _MOMENT.replace("UNITS", shlex.join(dict.fromkeys(units)))
     return _run(lab, node, limit, command.replace("MARK", shlex.quote(mark)))
 

@@ -18,7 +18,10 @@ _LINE = re.compile(
 """Output of grep -H: a known path, a colon, and the line. Units may contain colons too."""
 
 _POD = re.compile(r"pod([0-9a-f]{8}[-_][0-9a-f_-]{27,})")
-_ANNOTATION = re.compile(r'"io\.kubernetes\.cri\.sandbox-(name|namespace|uid)":"([^"]*)"')
+_ANNOTATION = re.compile(
+    r'"io\.kubernetes\.(?:cri\.sandbox-|pod\.)(name|namespace|uid)": ?"([^"]*)"'
+)
+"""Of containerd and of CRI-O."""
 
 
 @dataclass
@@ -104,7 +107,7 @@ def _is_number(text: str) -> bool:
 
 
 def parse_snapshot(text: str) -> Snapshot:
-    """Parses the output of `script.SNAPSHOT`.
+    """Parses the output of `script.snapshot`.
 
     Raises:
         LabError: the node did not report its memory, or has no memory control groups.

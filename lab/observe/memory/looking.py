@@ -18,6 +18,7 @@ from edge_lab.measuring.watcher import Ended
 from edge_lab.observe.memory import script
 from edge_lab.observe.memory.files import parse_snapshot
 from edge_lab.observe.memory.parts import node_memory, owners
+from edge_lab.provisioning.cri import CriRuntime, cri_of
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -39,8 +40,14 @@ def look_at_memory(lab: Lab, node: str, deadline: Deadline) -> NodeMemorySeen:
     Raises:
         LabError: the output of the node is incomplete.
     """
-    text = lab.machines[node].run(script.SNAPSHOT + script.PROCESSES, deadline).stdout
+    text = (
+        lab.machines[node].run(script.snapshot(_cri(lab, node)) + script.PROCESSES, deadline).stdout
+    )
     return _memory_of(lab, node, text)
+
+
+def _cri(lab: Lab, node: str) -> CriRuntime:
+    return cri_of(lab.topology.node(node))
 
 
 def _memory_of(lab: Lab, node: str, text: str) -> NodeMemorySeen:
@@ -72,7 +79,7 @@ class MemoryWatcher:
             ended.wait(AGAIN_EVERY)
 
     def _connected(self) -> subprocess.Popen[bytes] | None:
-        loop = script.LOOP.replace("EVERY", str(self.every_s))
+        loop = script.loop(_cri(self.lab, self.node), self.every_s)
         try:
             return self.lab.machines[self.node].stream(loop, Deadline.scaled(CONNECT_SECONDS))
         except LabError:

@@ -11,7 +11,8 @@ from edge_lab.addons.workload import NAMESPACE
 from edge_lab.core.errors import LabError
 from edge_lab.faults.limits import TimeLimit
 from edge_lab.observe.memory.files import Snapshot, parse_snapshot
-from edge_lab.observe.memory.script import SNAPSHOT
+from edge_lab.observe.memory.script import snapshot
+from edge_lab.provisioning.cri import cri_of
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -55,4 +56,5 @@ class NewPodMemory:
 
     def _look(self) -> dict[str, int]:
         machine = self._lab.machines[self._node]
-        return pod_bytes(parse_snapshot(machine.run(SNAPSHOT, self._limit(LOOK_SECONDS)).stdout))
+        script = snapshot(cri_of(self._lab.topology.node(self._node)))
+        return pod_bytes(parse_snapshot(machine.run(script, self._limit(LOOK_SECONDS)).stdout))

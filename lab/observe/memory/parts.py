@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING
 
 from edge_lab.evidence.memory import Group, MemoryPart, NodeMemorySeen
 from edge_lab.observe.memory.files import ControlGroup, Snapshot
+from edge_lab.provisioning.cri import cri_of
+from edge_lab.topology import Cri
 
 if TYPE_CHECKING:
     from edge_lab.addons import Platform
     from edge_lab.topology import Node, Topology
 
 MIB = 1 << 20
-CONTAINERD = "containerd.service"
-"""containerd keeps its shims in its own control group."""
+CRI_GROUPS: Mapping[Cri, Group] = {Cri.CONTAINERD: Group.CONTAINERD, Cri.CRI_O: Group.CRI_O}
+"""containerd keeps its shims in its own control group; CRI-O's monitors are in those of pods."""
 SYSTEM_SLICE = PurePosixPath("/system.slice")
 OTHER_TOPS = ("/init.scope", "/user.slice")
 LEAST_BYTES = MIB
@@ -37,7 +39,7 @@ def owners(platform: Platform, topology: Topology, node: Node) -> dict[str, Grou
     found |= dict.fromkeys(stack.units(topology)[node.name], Group.EDGE_RUNTIME)
     if node.name == topology.server.name:
         found |= dict.fromkeys(stack.server_units(), Group.CONTROL_PLANE)
-    found[CONTAINERD] = Group.CONTAINERD
+    found[cri_of(node).unit] = CRI_GROUPS[node.cri]
     return found
 
 

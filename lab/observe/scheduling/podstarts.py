@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from edge_lab.addons.workload import NAMESPACE
 from edge_lab.addons.workload.manifests import IMAGE
 from edge_lab.core.deadline import Deadline
-from edge_lab.core.errors import DeadlineExceeded, LabError
+from edge_lab.core.errors import DeadlineExceeded, LabError, MissingCapability
 from edge_lab.faults.limits import TimeLimit
 from edge_lab.observe.scheduling.clock import node_clock
 from edge_lab.observe.scheduling.nodejournal import (
@@ -30,6 +30,7 @@ from edge_lab.observe.scheduling.runtimes import default_runtime
 from edge_lab.oracles.scheduling.clock import ClockBounds
 from edge_lab.oracles.scheduling.history import history_of
 from edge_lab.oracles.scheduling.stages import NODE_MOMENTS, Moment, PodStart
+from edge_lab.topology import Cri
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -114,6 +115,12 @@ class PodStarts:
     """For one node. Its methods remove everything that they create."""
 
     def __init__(self, lab: Lab, node: Node, limit: TimeLimit, watch: PodWatch) -> None:
+        """MissingCapability if the moments of the node's container runtime cannot be read."""
+        if node.cri is not Cri.CONTAINERD:
+            raise MissingCapability(
+                "the stages of a pod's start are read from containerd's log and state, and "
+                f"{node.name} has {node.cri.value}"
+            )
         self._lab = lab
         self._node = node
         self._limit = limit

@@ -137,8 +137,8 @@ HOST_PATH: Mapping[str, Row] = MappingProxyType(
 )
 RUNTIME_SOCKET: Mapping[str, Row] = MappingProxyType(
     {
-        "unix-containerd": by_runtime(
-            "connect to containerd's socket in a folder that is mounted",
+        "unix-runtime": by_runtime(
+            "connect to the container runtime's socket in a folder that is mounted",
             reached("access to it gives control of the node"),
             refused("ECONNREFUSED", note="--host-uds=none"),
         )

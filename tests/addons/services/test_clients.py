@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from edge_lab.observe.nodeview import TASKS
+from edge_lab.provisioning.cri import CONTAINERD, CRI_O, CriRuntime
 from suites.inpod import NO_POD, in_pod
 from suites.services.clients import Attempt
 
@@ -35,33 +36,49 @@ def test_refusals_and_denials_are_told_from_silence(
     assert (found.refused, found.unknown) == (refused, unknown)
 
 
-@pytest.fixture
-def tasks(tmp_path: Path) -> Path:
-    """As below containerd's folder: sandbox and container of one pod, and another container."""
-    for task, kind, pod, pid in (
-        ("a", "sandbox", "wanted", 1),
-        ("b", "container", "other", 1),
-        ("c", "container", "wanted", os.getpid()),
-    ):
-        folder = tmp_path / "tasks" / task
-        folder.mkdir(parents=True)
-        annotations = {
-            "io.kubernetes.cri.container-type": kind,
-            "io.kubernetes.cri.sandbox-name": pod,
-        }
-        text = json.dumps({"annotations": annotations}, separators=(",", ":"))
-        (folder / "config.json").write_text(text)
-        (folder / "init.pid").write_text(str(pid))  # without an end of line
-    return tmp_path / "tasks"
+@dataclass(frozen=True)
+class States:
+    """As below the folder of a container runtime: sandbox and container of one pod, and another
+    container."""
+
+    runtime: CriRuntime
+    root: Path
+
+    @property
+    def pattern(self) -> str:
+        return f"{self.root}{self.runtime.states}"
+
+    def place(self, id: str) -> Path:
+        return Path(self.pattern.replace("*", id))
+
+    def add(self, id: str, kind: str, pod: str, pid: int) -> None:
+        names = self.runtime.annotations
+        annotations = {names.kind: kind, names.name: pod}
+        layout = {"indent": "\t"} if self.runtime is CRI_O else {"separators": (",", ":")}
+        text = json.dumps({"annotations": annotations}, **layout)
+        self.place(id).mkdir(parents=True)
+        (self.place(id) / "config.json").write_text(text)
+        # Without an end of line.
+        (self.place(id) / self.runtime.pid_file).write_text(str(pid))
 
 
-def asked(tasks: Path, pod: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture(params=[CONTAINERD, CRI_O], ids=lambda runtime: runtime.name)
+def states(tmp_path: Path, request: pytest.FixtureRequest) -> States:
+    found = States(request.param, tmp_path)
+    found.add("a", "sandbox", "wanted", 1)
+    found.add("b", "container", "other", 1)
+    found.add("c", "container", "wanted", os.getpid())
+    return found
+
+
+def asked(states: States, pod: str) -> subprocess.CompletedProcess[str]:
     """What the script does, with an nsenter that only says what it was told."""
-    programs = tasks.parent / "bin"
+    programs = states.root / "bin"
     programs.mkdir(exist_ok=True)
     (programs / "nsenter").write_text('#!/bin/sh\necho "$@"\n')
     (programs / "nsenter").chmod(0o755)
-    script = in_pod(pod, ["probe", "x"]).replace(TASKS, str(tasks))
+    script = in_pod(states.runtime, pod, ["probe", "x"])
+    script = script.replace(states.runtime.states, states.pattern)
     return subprocess.run(
         ["bash", "-c", script],
         capture_output=True,
@@ -71,8 +88,8 @@ def asked(tasks: Path, pod: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_command_runs_in_the_container_of_the_pod(tasks: Path) -> None:
-    done = asked(tasks, "wanted")
+def test_a_command_runs_in_the_container_of_the_pod(states: States) -> None:
+    done = asked(states, "wanted")
     assert done.stdout.split() == [
         "--target",
         str(os.getpid()),
@@ -84,7 +101,7 @@ def test_a_command_runs_in_the_container_of_the_pod(tasks: Path) -> None:
     ]
 
 
-def test_without_a_container_that_lives_there_is_no_pod(tasks: Path) -> None:
-    assert asked(tasks, "absent").returncode == NO_POD
-    (tasks / "c" / "init.pid").write_text("0")
-    assert asked(tasks, "wanted").returncode == NO_POD
+def test_without_a_container_that_lives_there_is_no_pod(states: States) -> None:
+    assert asked(states, "absent").returncode == NO_POD
+    (states.place("c") / states.runtime.pid_file).write_text("0")
+    assert asked(states, "wanted").returncode == NO_POD

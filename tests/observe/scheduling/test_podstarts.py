@@ -9,12 +9,13 @@ from itertools import pairwise
 import pytest
 
 from edge_lab.core.deadline import Deadline
-from edge_lab.core.errors import LabError
+from edge_lab.core.errors import LabError, MissingCapability
 from edge_lab.observe.scheduling import podstarts
 from edge_lab.observe.scheduling.podstarts import TOGETHER, Planned, PodStarts
 from edge_lab.observe.scheduling.podwatch import PodWatch
 from edge_lab.oracles.scheduling.history import PodHistory
 from edge_lab.oracles.scheduling.stages import Moment, stages_of
+from edge_lab.topology import Cri
 from tests.observe.scheduling.fake_node import NODE, FakeNode
 
 
@@ -24,6 +25,16 @@ def starting(node: FakeNode) -> Iterator[PodStarts]:
         patch.setattr(podstarts, "node_clock", node.clock)
         watch.wait_begun(Deadline.after(60))
         yield PodStarts(node.lab(), NODE, Deadline.after, watch)
+
+
+def test_the_moments_of_crio_cannot_be_read() -> None:
+    node = FakeNode()
+    other = NODE.model_copy(update={"cri": Cri.CRI_O})
+    with (
+        PodWatch(node, "edge-lab") as watch,
+        pytest.raises(MissingCapability, match="edge-arm has cri-o"),
+    ):
+        PodStarts(node.lab(), other, Deadline.after, watch)
 
 
 @pytest.mark.parametrize("ahead", [0, 3_600_000_000_000, -7_200_000_000_000])

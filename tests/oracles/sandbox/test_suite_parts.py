@@ -21,7 +21,7 @@ from edge_lab.fixtures.sandbox import HostilePods
 from edge_lab.handle.lab import Lab
 from edge_lab.oracles.sandbox.neighbours import Load, Look, Window
 from edge_lab.stacks import get_stack
-from edge_lab.topology import Arch, Topology
+from edge_lab.topology import Arch, Node, Topology
 from suites.sandbox import critestrun, test_neighbours
 from suites.sandbox import neighbourpod as others
 from suites.sandbox.bombrun import _pids
@@ -35,6 +35,7 @@ class FakeNode:
     """Keeps what is run on it; `answer` may refuse."""
 
     name = "edge"
+    spec = Node(name="edge", arch=Arch.X86_64, role="edge")
 
     def __init__(self, answer: Callable[[str], str] = lambda command: "") -> None:
         self.commands: list[str] = []

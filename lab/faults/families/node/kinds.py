@@ -17,7 +17,13 @@ from edge_lab.topology import Ability, Topology
 LIFELINES = frozenset({"ssh", "sshd", "dbus", "systemd-networkd", "systemd-logind"})
 """Services that the lab itself needs to reach a node and heal its faults."""
 
-SERVICES = ("kubelet.service", "containerd.service", "yurthub.service", "edgecore.service")
+SERVICES = (
+    "kubelet.service",
+    "containerd.service",
+    "crio.service",
+    "yurthub.service",
+    "edgecore.service",
+)
 """Of the stacks' nodes, for example."""
 
 SERVICE_PATTERN = r"^[\w@.:-]+$"
