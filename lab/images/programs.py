@@ -19,6 +19,10 @@ from edge_lab.provisioning.provision import PAYLOAD_MOUNT, PayloadFile
 FOLDER = "debian"
 """Folder in the payload for programs, and for their libraries below `lib`."""
 LOADER = "loader"
+NATIVE = f"{FOLDER}/native"
+"""Folder in the payload for programs that execute themselves again, and for their libraries."""
+_OF_GLIBC = ("ld-linux", "libc.so.", "libm.so.", "libpthread.", "libdl.", "librt.", "libresolv.")
+"""Beginnings of the names of the C library's files."""
 _MOST_LINKS = 8
 
 
@@ -29,6 +33,10 @@ class DebianProgram:
     package: str
     path: str
     """Path below the root of the file system, such as `usr/sbin/nginx`."""
+    executes_itself: bool = False
+    """Whether it executes itself again (/proc/self/exe), as it cannot behind a loader that was
+    started instead of it. Then the loader and C library are those of the node, which must be of
+    the same suite."""
 
     @property
     def name(self) -> str:
@@ -37,6 +45,9 @@ class DebianProgram:
     @property
     def command(self) -> tuple[str, ...]:
         """The command that starts it on a node with `program_files`; options follow."""
+        if self.executes_itself:
+            place = PAYLOAD_MOUNT / NATIVE
+            return ("/usr/bin/env", f"LD_LIBRARY_PATH={place}/lib", str(place / self.name))
         folder = PAYLOAD_MOUNT / FOLDER
         return (
             str(folder / LOADER),
@@ -47,7 +58,8 @@ class DebianProgram:
 
 
 def program_files(root: Path, program: DebianProgram) -> tuple[PayloadFile, ...]:
-    """The program, its loader and all its libraries, from the packages in `root`.
+    """The program, its loader and all its libraries, from the packages in `root`; one that
+    `executes_itself` without loader and C library.
 
     Raises:
         LabError: a part is missing.
@@ -55,7 +67,14 @@ def program_files(root: Path, program: DebianProgram) -> tuple[PayloadFile, ...]
     main = _below(root, program.path)
     if not elf_needs(main.read_bytes()).interpreter:
         raise LabError(f"{program.path} is linked statically: it needs no loader")
-    found = {f"{FOLDER}/{program.name}": main, **libraries_of(root, [main])}
+    libraries = libraries_of(root, [main])
+    found = {f"{FOLDER}/{program.name}": main, **libraries}
+    if program.executes_itself:
+        found = {f"{NATIVE}/{program.name}": main} | {
+            f"{NATIVE}/lib/{PurePosixPath(place).name}": file
+            for place, file in libraries.items()
+            if place != f"{FOLDER}/{LOADER}" and not PurePosixPath(place).name.startswith(_OF_GLIBC)
+        }
     return tuple(payload_of(place, source) for place, source in sorted(found.items()))
 
 

@@ -41,6 +41,29 @@ def test_a_program_comes_with_its_loader_and_all_libraries(root: Path) -> None:
     assert subprocess.run([loader, "--library-path", *words], timeout=60).returncode == 0
 
 
+@pytest.mark.parametrize("executes_itself", [False, True])
+def test_only_a_program_that_is_started_directly_is_its_own_executable(
+    tmp_path: Path, executes_itself: bool
+) -> None:
+    """What executes /proc/self/exe would execute the loader otherwise."""
+    program = DebianProgram("coreutils", "usr/bin/readlink", executes_itself=executes_itself)
+    root = unpack_host_program(tmp_path / "root", program.path, f"/{program.path}")
+    payload = tmp_path / "payload"
+    files = {file.path: file.source for file in program_files(root, program)}
+    for path, source in files.items():
+        (payload / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, payload / path)
+        (payload / path).chmod(0o755)
+    words = [word.replace("/opt/edge-lab", str(payload)) for word in program.command]
+    done = subprocess.run(
+        [*words, "/proc/self/exe"], capture_output=True, text=True, timeout=60, check=True
+    )
+    place = "debian/native/readlink" if executes_itself else "debian/loader"
+    assert done.stdout.strip() == str(payload / place)
+    # The loader of the node needs its own C library.
+    assert any("libc.so" in path for path in files) != executes_itself
+
+
 def test_it_starts_on_the_host_out_of_the_folder(root: Path) -> None:
     command = host_command(root, PROGRAM)
     (root / PROGRAM.path).chmod(0o755)

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 
-def unpack_host_program(root: Path, path: str) -> Path:
-    """Puts /usr/bin/true at `path` below `root`, with its libraries, which are absolute links."""
-    source = Path("/usr/bin/true")
+def unpack_host_program(root: Path, path: str, program: str = "/usr/bin/true") -> Path:
+    """Puts `program` at `path` below `root`, with its libraries, which are absolute links."""
+    source = Path(program)
     if not source.is_file() or not shutil.which("ldd"):
-        pytest.skip("no /usr/bin/true, or no ldd")
+        pytest.skip(f"no {program}, or no ldd")
     place = root / path
     place.parent.mkdir(parents=True)
     shutil.copyfile(source, place)
