@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from edge_lab.addons.base import AddOn
 from edge_lab.addons.cache.addon import Cache, PullThrough
+from edge_lab.addons.crio.addon import CriO
 from edge_lab.addons.critest.addon import Critest
 from edge_lab.addons.functions.addon import Functions
 from edge_lab.addons.gitops.addon import Gitops
@@ -33,6 +34,7 @@ ADDONS: Mapping[str, Callable[[], AddOn]] = {
         Services,
         Gvisor,
         ReleasedGvisor,
+        CriO,
         Hostile,
         Microvm,
         Critest,

@@ -2,8 +2,8 @@
 
 The Kubernetes binaries are built from their Go modules, or come from a mirror of dl.k8s.io or, if
 LAB_RELEASES allows it, from dl.k8s.io itself, which publishes a SHA-256 beside each file and none
-for riscv64. K3s and KubeEdge come from their release pages, which publish checksums too, or
-from a mirror of those.
+for riscv64. K3s, KubeEdge, gVisor and CRI-O come from their release pages, which publish checksums
+too, or from a mirror of those.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ KVM_PLUGIN = "0.1.0"
 GVISOR = "20260817"
 """The last release whose programs are published as single files; from 20260831 on, runsc needs more
 of them beside it."""
+CRI_O = "v1.34.8"
 KWOK = "v0.8.0"
 SPIRE = "v1.13.3"
 RTOS_FIRMWARE = "0.1.0"
@@ -156,6 +157,23 @@ def _gvisor(name: str) -> Component:
     )
 
 
+def _crio(name: str) -> Component:
+    """A program of CRI-O's release bundle, at the version of the bundle. There is none for
+    riscv64."""
+    bundle = ("cri-o.{arch}.{version}.tar.gz",)
+    return Component(
+        name,
+        CRI_O,
+        release=ReleaseSource(
+            page="https://storage.googleapis.com/cri-o/artifacts",
+            files={Arch.X86_64: bundle, Arch.AARCH64: bundle},
+            upstream="cri-o",
+            checksums="{file}.sha256sum",
+            member=f"bin/{name}",
+        ),
+    )
+
+
 _K3S_IMAGES = ("k3s-airgap-images-{arch}.tar.zst", "k3s-airgap-images-{arch}.tar")
 
 _COMPONENTS = (
@@ -254,6 +272,10 @@ _COMPONENTS = (
     ),
     _gvisor("runsc"),
     _gvisor("containerd-shim-runsc-v1"),
+    _crio("crio"),
+    _crio("pinns"),
+    _crio("conmon"),
+    _crio("crictl"),
     Component(
         "edge-kvm",
         KVM_PLUGIN,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from typing import TYPE_CHECKING
 
 import allure
@@ -17,6 +16,7 @@ from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.stacks.k3s_node import K3S, PROGRAM, K3sNode
 from suites.edges import is_ready
+from suites.stacks.units import complaints
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -35,26 +35,10 @@ READY_SECONDS = 120.0
 @pytest.mark.parametrize("role", list(ROLES))
 def test_systemd_of_each_node_accepts_the_unit(node: LabNode, role: str) -> None:
     service = K3sNode(node.spec, role, ROLES[role]).service({"GOMEMLIMIT": "400MiB"})
-    complaints = verify(node, service.unit, service.render())
-    assert complaints == ""
+    assert complaints(node, service.unit, service.render(), PROGRAM) == ""
     # The same check must be able to fail.
     broken = re.sub("(?m)^Type=.*$", "Type=nothing", service.render())
-    assert "nothing" in verify(node, service.unit, broken)
-
-
-def verify(node: LabNode, unit: str, text: str) -> str:
-    """systemd's complaints about the unit, with a stub instead of the program."""
-    folder = f"/run/edge-lab-verify-{unit}"
-    stub = f"{folder}/program"
-    text = text.replace(PROGRAM, stub)
-    script = (
-        f"set -e; mkdir -p {folder}; trap 'rm -r {folder}' EXIT; cd {folder}; "
-        f"printf '#!/bin/sh\\n' > program; chmod 755 program; "
-        f"printf %s {shlex.quote(text)} > {unit}; "
-        # Only messages about this unit: there may be some about others.
-        f"systemd-analyze verify --man=no ./{unit} 2>&1 | grep -F {unit} || true"
-    )
-    return node.output(script)
+    assert "nothing" in complaints(node, service.unit, broken, PROGRAM)
 
 
 # -- with one ------------------------------------------------------------------------------

@@ -70,6 +70,12 @@ def test_a_node_that_sandboxes_all_pods_has_a_column_of_its_own() -> None:
     assert runtime_column(lab_of("default"), "edge-arm") == STACK
 
 
+def test_a_node_with_another_container_runtime_has_a_column_of_its_own() -> None:
+    lab = lab_of("cri-o")
+    assert runtime_column(lab, "edge-arm") == f"{STACK} (cri-o)"
+    assert runtime_column(lab, "edge-riscv") == STACK
+
+
 def test_a_sampler_and_the_collector_are_looked_at_by_their_own_words() -> None:
     view = sandbox_outside().model_copy(update={"program": "edge"})
     other = runc_outside().model_copy(update={"program": "edge-hostile"})
