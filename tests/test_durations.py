@@ -50,6 +50,12 @@ def test_negative_and_endless_times_are_refused(value: object) -> None:
         SECONDS.validate_python(value)
 
 
+@given(value=st.floats(min_value=0, allow_nan=False))
+def test_any_number_is_refused_or_can_be_shown(value: float) -> None:
+    with contextlib.suppress(ValidationError):
+        assert show_duration(SECONDS.validate_python(value))
+
+
 @pytest.mark.parametrize(("value", "seconds"), [(5, 5.0), (0.25, 0.25), ("90s", 90.0), (0, 0.0)])
 def test_a_plain_number_is_seconds(value: object, seconds: float) -> None:
     assert SECONDS.validate_python(value) == seconds

@@ -11,6 +11,8 @@ import durationpy
 from pydantic import BeforeValidator, Field
 
 _WHOLE = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?(?:ns|us|µs|μs|ms|s|m|h))+")
+LONGEST = timedelta.max.total_seconds() - 1
+"""Seconds; a longer duration could not be shown."""
 _HOW = "write it as 90s, 5m, 1m30s or 500ms"
 
 
@@ -49,6 +51,8 @@ def _seconds(value: Any) -> Any:
         return parse_duration(value)
     if isinstance(value, int | float) and (value < 0 or not math.isfinite(value)):
         raise ValueError(f"{value:g} is not a duration: {_HOW}")
+    if isinstance(value, int | float) and value > LONGEST:
+        raise ValueError(f"{value:g} is out of range for a duration: {_HOW}")
     return value
 
 
