@@ -154,7 +154,7 @@ class Scene:
                 owed_offline=offline.events if offline else (),
                 handled_offline=offline.handled if offline else (),
                 refused=self.refused.get(node, frozenset()),
-                copies=self._copies(evidence) if copies else None,
+                copies=self.copies_of(evidence) if copies else None,
             )
 
     def _asleep(self) -> dict[str, dict[str, float | None]]:
@@ -183,7 +183,9 @@ class Scene:
                     found[node][way.name] = 0.0
         return found
 
-    def _copies(self, evidence: Evidence) -> tuple[str, ...]:
+    def copies_of(self, evidence: Evidence) -> tuple[str, ...]:
+        """Ids of the events in the cloud, once it has all that the node has stored, or at the
+        timeout."""
         owed = {event.id for event in evidence.events if event.stored is not None}
 
         def copied() -> bool:

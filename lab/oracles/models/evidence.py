@@ -50,6 +50,8 @@ class Evidence:
     reboots: tuple[tuple[float, float], ...] = ()
     """Intervals in which the node was off or booting: without answers, which is not the model's
     fault."""
+    blind: tuple[tuple[float, float], ...] = ()
+    """Intervals in which the node could not read its device: without requests."""
 
 
 @dataclass(frozen=True)

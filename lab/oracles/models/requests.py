@@ -11,6 +11,7 @@ from edge_lab.addons.models.versions import AGREES
 from edge_lab.measuring.measures import COUNT, Better, Measure, identifier
 from edge_lab.measuring.percentile import percentile
 from edge_lab.oracles.models.evidence import Evidence
+from edge_lab.oracles.spans import NANOSECONDS, Span, united
 from edge_lab.oracles.verdict import Verdict
 
 LEAST_REQUESTS = 10
@@ -107,7 +108,8 @@ def is_whole(evidence: Evidence, one: Asked) -> bool:
 
 
 def longest_gap(evidence: Evidence) -> float | None:
-    """Between two answers, without times in which the node was off; None without two answers."""
+    """Between two answers, without times in which the node was off, or could not read its device;
+    None without two answers."""
     times = [request.time for request in evidence.requests.asked if request.ok]
     gaps = [later - earlier - _off(evidence, earlier, later) for earlier, later in pairwise(times)]
     return max(gaps, default=None)
@@ -144,7 +146,13 @@ def _was_off(evidence: Evidence, time: float) -> bool:
 
 
 def _off(evidence: Evidence, earlier: float, later: float) -> float:
-    return sum(max(0.0, min(later, end) - max(earlier, start)) for start, end in evidence.reboots)
+    """Seconds in between in which there could be no request."""
+    without = united(
+        Span(round(start * NANOSECONDS), round(end * NANOSECONDS))
+        for start, end in (*evidence.reboots, *evidence.blind)
+    )
+    here = Span(round(earlier * NANOSECONDS), round(later * NANOSECONDS))
+    return sum(part.seconds for span in without if (part := span.within(here)))
 
 
 def _some(texts: Iterable[str]) -> str:

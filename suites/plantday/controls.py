@@ -1,0 +1,194 @@
+"""Planted defects: the evidence of a day, altered in one part, turns that part's verdict red."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from edge_lab.addons.functions.limits import Limit
+from edge_lab.core.errors import LabError
+from edge_lab.evidence.memory import NodeMemorySeen
+from edge_lab.evidence.recording import Recording
+from edge_lab.oracles.memory.leaks import FOLLOWED
+from edge_lab.oracles.samples import judge_samples
+from edge_lab.oracles.verdict import Verdict
+from suites.plantday import judging
+from suites.plantday.evidence import DayEvidence, RestartEvidence
+from suites.plantday.judging import judge_day
+
+Alter = Callable[[DayEvidence], DayEvidence]
+
+LEAK_SHARE = 0.5
+"""A planted leak grows by so much of the largest part over a day."""
+
+
+def _another_revision(day: DayEvidence) -> DayEvidence:
+    fleet, *others = day.fleet
+    (*runs, last) = [run for run in fleet.runs if run.ended is None]
+    (*earlier,) = (run for run in fleet.runs if run.ended is not None)
+    stray = replace(last, revision="nobodys")
+    return replace(day, fleet=(replace(fleet, runs=(*earlier, *runs, stray)), *others))
+
+
+def _started_twice(day: DayEvidence) -> DayEvidence:
+    fleet, *others = day.fleet
+    last = next(run for run in reversed(fleet.runs) if run.ended is None)
+    ended = replace(last, ended=last.began + 1)
+    again = replace(last, began=last.began + 2, process=f"{last.process} again")
+    runs = (*(run for run in fleet.runs if run is not last), ended, again)
+    return replace(day, fleet=(replace(fleet, runs=runs), *others))
+
+
+def _bad_promoted(day: DayEvidence) -> DayEvidence:
+    served, *others = day.models
+    acts = tuple(
+        replace(act, what="promoted") if act.what == "refused" else act for act in served.day.acts
+    )
+    return replace(day, models=(replace(served, day=replace(served.day, acts=acts)), *others))
+
+
+def _request_lost(day: DayEvidence) -> DayEvidence:
+    served, *others = day.models
+    asked = served.day.requests.asked
+    outside = [
+        one
+        for one in asked
+        if one.ok and not any(start <= one.time <= end for start, end in served.day.reboots)
+    ]
+    gone = outside[len(outside) // 2]
+    lost = tuple(replace(one, ok=False) if one is gone else one for one in asked)
+    requests = replace(served.day.requests, asked=lost)
+    harmed = replace(served, day=replace(served.day, requests=requests))
+    return replace(day, models=(harmed, *others))
+
+
+def _claimed(day: DayEvidence) -> DayEvidence:
+    served, *others = day.models
+    return replace(day, models=(replace(served, claimed="1"), *others))
+
+
+def _event_lost(day: DayEvidence) -> DayEvidence:
+    one, *others = day.functions
+    return replace(day, functions=(replace(one, handled=one.handled[:-1]), *others))
+
+
+def _event_missing(day: DayEvidence) -> DayEvidence:
+    one, *others = day.functions
+    return replace(day, functions=(replace(one, copies=(one.copies or ())[:-1]), *others))
+
+
+def _metric_lost(day: DayEvidence) -> DayEvidence:
+    """The newest one, which no loss of power excuses."""
+    one, *others = day.metrics
+    last = max(sample.number for sample in one.served if not sample.doubtful)
+    stored = tuple(sample for sample in one.stored if sample.number != last)
+    return replace(day, metrics=(replace(one, stored=stored), *others))
+
+
+def _old_twin(day: DayEvidence) -> DayEvidence:
+    one, *others = day.twins
+    return replace(day, twins=(replace(one, reported=min(one.steps)), *others))
+
+
+def leaking(node: RestartEvidence) -> RestartEvidence:
+    """The largest part that can leak grows steadily."""
+
+    def grown(seen: NodeMemorySeen, share: float) -> NodeMemorySeen:
+        found = [part for part in seen.parts if part.group in FOLLOWED]
+        largest = max(found, key=lambda part: part.mib)
+        more = max(LEAK_SHARE * largest.mib, 100.0) * share
+        parts = tuple(
+            part.model_copy(update={"mib": part.mib + more}) if part is largest else part
+            for part in seen.parts
+        )
+        return seen.model_copy(update={"parts": parts})
+
+    first, last = node.readings[0].time, node.readings[-1].time
+    return replace(
+        node,
+        readings=tuple(
+            grown(seen, (seen.time - first) / max(1, last - first)) for seen in node.readings
+        ),
+    )
+
+
+def _leak(day: DayEvidence) -> DayEvidence:
+    one, *others = day.memory
+    return replace(day, memory=(leaking(one), *others))
+
+
+def _killed(day: DayEvidence) -> DayEvidence:
+    one, *others = day.memory
+    after = one.after.model_copy(update={"kills": one.after.kills + 1})
+    return replace(day, memory=(replace(one, after=after), *others))
+
+
+def _restarted(day: DayEvidence) -> DayEvidence:
+    one, *others = day.memory
+    unit, word = sorted(one.after.units.items())[0]
+    pid, _, restarts = word.partition("/")
+    units = {**one.after.units, unit: f"{pid}/{int(restarts or 0) + 9}"}
+    after = one.after.model_copy(update={"units": units})
+    return replace(day, memory=(replace(one, after=after), *others))
+
+
+PLANTED: Mapping[str, tuple[str, Alter]] = {
+    "a revision that nobody pushed": (judging.FLEET, _another_revision),
+    "a revision that is started twice": (judging.FLEET, _started_twice),
+    "a bad model that is promoted": (judging.MODELS, _bad_promoted),
+    "a request without an answer": (judging.MODELS, _request_lost),
+    "a claim of the cloud that is not true": (judging.MODELS, _claimed),
+    "an event that is not handled": (judging.FUNCTIONS, _event_lost),
+    "an event that is not in the cloud": (judging.FUNCTIONS, _event_missing),
+    "a sample of metrics that is lost": (judging.METRICS, _metric_lost),
+    "a twin with an old value": (judging.TWINS, _old_twin),
+    "a part of memory that grows": (judging.MEMORY, _leak),
+    "a process that is killed for lack of memory": (judging.MEMORY, _killed),
+    "a unit that is restarted": (judging.MEMORY, _restarted),
+}
+"""By name, the part whose verdict it turns red, and the defect."""
+
+
+def missed_defects(
+    day: DayEvidence, samples: Sequence[Verdict], limit: Limit, twin_late_s: float
+) -> list[str]:
+    """The planted defects that the verdicts do not notice; the day itself has passed."""
+    missed = []
+    for name, (wanted, alter) in PLANTED.items():
+        parts = judge_day(alter(day), samples, limit, twin_late_s=twin_late_s)
+        red = [part.name for part in parts if not part.passed]
+        if red != [wanted]:
+            missed.append(f"{name}: {', '.join(red) or 'nothing'} turned red, not {wanted}")
+    return missed
+
+
+def assert_controls(
+    day: DayEvidence,
+    samples: Sequence[Verdict],
+    recording: Recording,
+    limit: Limit,
+    twin_late_s: float,
+) -> None:
+    """Each planted defect turns its part red, and no other, on the evidence of this very day.
+
+    Raises:
+        LabError: one does not: the verdict would not have noticed it.
+    """
+    missed = missed_defects(day, samples, limit, twin_late_s)
+    for observation in recording.samples:
+        counts = observation.counts
+        sure = [
+            sample
+            for sample in observation.collected
+            if (sample.node, sample.device) == (observation.node, observation.device)
+            and counts is not None
+            and sample.number <= counts.acknowledged
+        ]
+        harmed = replace(
+            observation,
+            collected=tuple(one for one in observation.collected if one not in sure[-1:]),
+        )
+        if not judge_samples(harmed).lost:
+            missed.append(f"a lost sample of {observation.device} on {observation.node}")
+    if missed:
+        raise LabError(f"no control: {'; '.join(missed)}")

@@ -1,0 +1,64 @@
+"""The schedule of a day: what people do, at which share of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+QUIET = 0.8
+"""From this share of the day on there are no faults, so that all that is on its way can arrive."""
+BAD_MODEL = (0.52, 0.70)
+"""The share of the day in which a bad model is tried. Uplinks and devices must be whole: the
+operator passes over edge nodes that it cannot reach, and the cloud does not compare versions."""
+
+
+class Deed(StrEnum):
+    PUSH = "push"
+    """A good revision."""
+    PUSH_BAD = "push of a bad revision"
+    """Not YAML: nothing of it may be applied."""
+    UPDATE = "model update"
+    """A good version that no node has ever had."""
+    UPDATE_BAD = "update to a bad model"
+    """A version that is worse on live samples."""
+
+
+@dataclass(frozen=True)
+class Activity:
+    """Something that people do. Times are shares of the day."""
+
+    at: float
+    until: float
+    """While it fails because of a fault in progress, it is tried again until then."""
+    deed: Deed
+    after_refusal: bool = False
+    """It waits, until its slot ends, for the bad model to be refused."""
+
+
+DAY: tuple[Activity, ...] = (
+    Activity(0.03, 0.08, Deed.PUSH),
+    Activity(0.08, 0.15, Deed.UPDATE),
+    Activity(0.24, 0.30, Deed.PUSH),
+    Activity(0.36, 0.43, Deed.PUSH_BAD),
+    # The Git server is silent meanwhile.
+    Activity(0.45, 0.52, Deed.PUSH),
+    Activity(BAD_MODEL[0], 0.58, Deed.UPDATE_BAD),
+    Activity(0.60, BAD_MODEL[1], Deed.UPDATE, after_refusal=True),
+    Activity(0.72, QUIET, Deed.PUSH),
+)
+
+
+@dataclass(frozen=True)
+class Day:
+    """One day of operation."""
+
+    minutes: float
+    activities: tuple[Activity, ...] = DAY
+
+    @property
+    def seconds(self) -> float:
+        return 60 * self.minutes
+
+    def at(self, share: float) -> float:
+        """Seconds from the beginning."""
+        return share * self.seconds

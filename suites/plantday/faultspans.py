@@ -1,0 +1,86 @@
+"""What the faults of a day excuse on a node.
+
+When it could not read its device, when it was off, and which samples of metrics were on their way
+when it lost its power.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from edge_lab.addons.models.records import Requests
+from edge_lab.faults.records import FaultRecord
+from edge_lab.oracles.spans import NANOSECONDS, Span, united
+from edge_lab.topology import Topology
+from suites.metrics.evidence import BEFORE, HEAL, RESET, Evidence
+from suites.metrics.outages import last_before_pause
+from suites.plantday.evidence import boots_of, span_of, stops_of, touching
+
+SETTLE_SECONDS = 30.0
+"""After a heal, until a program has connected to its device again."""
+BOOT_SECONDS = 240.0
+"""After the boot of an emulated node, at most, until its first inference is answered."""
+JUST_BEFORE_SECONDS = 5.0
+
+
+def blind_spans(
+    records: tuple[FaultRecord, ...], topology: Topology, node: str, ended_ns: int
+) -> tuple[Span, ...]:
+    """When the node could not read its device, or not in time: by faults of devices, of the links
+    to them, and while it was stopped."""
+    devices = {device.name for device in topology.devices}
+    uplink = topology.cluster_link(node).name
+    links = {link.name for link in topology.links_of(node)} - {uplink}
+    links |= {link.name for device in devices for link in topology.links_of(device)}
+    spans = [
+        *touching(records, frozenset(devices | links), ended_ns),
+        *stops_of(records, node, ended_ns),
+    ]
+    return united(
+        Span(span.start, span.end + round(SETTLE_SECONDS * NANOSECONDS)) for span in spans
+    )
+
+
+def silent_spans(
+    records: tuple[FaultRecord, ...], node: str, requests: Requests, ended_ns: int
+) -> tuple[tuple[float, float], ...]:
+    """When the node was stopped, and after a boot until its first answer, in seconds."""
+    found = []
+    for span in stops_of(records, node, ended_ns):
+        start, end = span.start / NANOSECONDS, span.end / NANOSECONDS
+        answered = [one.time for one in requests.asked if one.ok and one.time > end]
+        latest = end + BOOT_SECONDS
+        found.append((start, min(min(answered, default=latest), latest)))
+    return tuple(found)
+
+
+def marks_of(
+    evidence: Evidence, records: tuple[FaultRecord, ...], topology: Topology
+) -> Mapping[str, int]:
+    """The marks for the verdict: the last scrape before the node lost its power, and the last one
+    before the fault of its connection in which that happened."""
+    ended = max((one.time for one in evidence.served), default=0)
+    boots = boots_of(records, evidence.node, ended)
+    marks = {BEFORE: evidence.marks[BEFORE], HEAL: evidence.marks[HEAL]}
+    if not boots:
+        return marks
+    (boot, *_) = boots
+    links = {
+        link.name
+        for name in (evidence.node, topology.server.name)
+        for link in topology.links_of(name)
+    }
+    away = [
+        span.start
+        for record in records
+        if record.fault.scope.links & links
+        if (span := span_of(record, ended)).start <= boot.start <= span.end
+    ]
+
+    def last_until(time: float) -> int:
+        before = [one.number for one in evidence.served if one.time <= time]
+        return max(before, default=marks[BEFORE])
+
+    just_before = last_until(boot.start - JUST_BEFORE_SECONDS * NANOSECONDS)
+    reset = last_before_pause(evidence.served, just_before)
+    return {**marks, BEFORE: last_until(min(away, default=boot.start)), RESET: reset}
