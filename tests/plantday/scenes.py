@@ -1,0 +1,411 @@
+"""A day that passes every verdict, made up: twelve minutes, with the faults of its real plan."""
+
+from __future__ import annotations
+
+import functools
+import random
+from itertools import cycle
+
+from edge_lab.addons import load_topology
+from edge_lab.addons.functions.limits import LIMITS
+from edge_lab.addons.functions.records import NANOSECONDS, Event, Handled
+from edge_lab.addons.gitops.witness import Run
+from edge_lab.addons.metrics.records import Served, Stored
+from edge_lab.addons.models.records import Act, Asked, Requests
+from edge_lab.addons.models.versions import BETTER, INPUTS, WORSE, versions_for
+from edge_lab.devices.plant import Boiler
+from edge_lab.evidence.memory import Group, MemoryPart, NodeMemorySeen, NodeMoment
+from edge_lab.evidence.recording import Recording, WaitingSeen
+from edge_lab.faults.records import FaultRecord
+from edge_lab.faults.schedule import Planned
+from edge_lab.measuring.measures import Better, Measure
+from edge_lab.oracles.models.evidence import Evidence as ModelEvidence
+from edge_lab.oracles.models.evidence import Known
+from edge_lab.oracles.models.evidence import Step as ModelStep
+from edge_lab.oracles.verdict import Verdict
+from suites.functions.evidence import Evidence as FunctionEvidence
+from suites.functions.evidence import Step
+from suites.metrics.evidence import BEFORE, HEAL
+from suites.metrics.evidence import Evidence as MetricEvidence
+from suites.plantday.day import Day, Deed
+from suites.plantday.dayplan import plan_of_day
+from suites.plantday.evidence import (
+    DayEvidence,
+    Done,
+    FleetEvidence,
+    Made,
+    RestartEvidence,
+    ServedEvidence,
+    TwinEvidence,
+    Wish,
+    boots_of,
+    seconds_of,
+    touching,
+)
+from suites.plantday.faultspans import blind_spans, marks_of, silent_spans
+from tests.conftest import LABS
+
+MINUTES = 12
+START = 1_700_000_000.0
+SECONDS = 60 * MINUTES
+AFTER = 60
+"""Seconds that follow the day."""
+STACK = "kubernetes+openyurt"
+EDGES, SERVER = ("edge-arm", "edge-riscv"), "server"
+LIMIT = LIMITS[0]
+VERSIONS = versions_for(1.0)
+DIGESTS = {tag: f"sha256:{tag}" for tag in VERSIONS}
+WAYS = ("warm", "process", "pod")
+DAY = Day(MINUTES)
+TOPOLOGY = load_topology(LABS / "plant-day.yaml")
+PLAN = plan_of_day(DAY, TOPOLOGY)
+FIRST, SECOND = "10", "11"
+"""The versions that people want, beside the bad one."""
+BOOT_SECONDS = 80.0
+
+
+def at(seconds: float) -> float:
+    return START + seconds
+
+
+def at_ns(seconds: float) -> int:
+    return round(at(seconds) * NANOSECONDS)
+
+
+def record(number: int, item: Planned) -> FaultRecord:
+    lasts = BOOT_SECONDS if item.fault.fault == "reboot" else item.for_s or 2.0
+    return FaultRecord(
+        id=number,
+        fault=item.fault,
+        began=at_ns(item.at_s),
+        seen=at_ns(item.at_s + 1),
+        proof="seen",
+        heal_began=at_ns(item.at_s + lasts),
+        healed=at_ns(item.at_s + lasts + 1),
+        cure="over",
+    )
+
+
+FAULTS = tuple(record(number, item) for number, item in enumerate(PLAN.planned, 1))
+ENDED_NS = at_ns(SECONDS + AFTER)
+
+
+def boots(node: str) -> tuple[tuple[float, float], ...]:
+    return tuple(map(seconds_of, boots_of(FAULTS, node, ENDED_NS)))
+
+
+@functools.cache
+def steps() -> tuple[ModelStep, ...]:
+    """A step of the boiler each second."""
+    plant = Boiler()
+    state = plant.initial(11)
+    found = []
+    for number in range(SECONDS + AFTER):
+        state = plant.advance(state, 70.0, 1.0, 11, number)
+        raw = plant.raw(state, 70.0)
+        found.append(ModelStep(number, at(number), tuple(float(raw[name]) for name in INPUTS)))
+    return tuple(found)
+
+
+# -- updates from Git ------------------------------------------------------------------------------
+
+
+def made() -> tuple[Made, ...]:
+    deeds = [activity for activity in DAY.activities if "push" in activity.deed.value]
+    later = tuple(
+        Made(f"r1-{number}", at(DAY.at(one.at) + 2), one.deed is Deed.PUSH_BAD)
+        for number, one in enumerate(deeds, 2)
+    )
+    return (Made("r1-1", None), *later)
+
+
+def arrived(one: Made) -> float:
+    """When nodes start a revision: 20 s after its push, or after the cloud is back."""
+    if one.pushed is None:
+        return START - 100
+    away = [
+        seconds_of(span)
+        for span in touching(FAULTS, frozenset({"server-cloud"}), ENDED_NS)
+        if seconds_of(span)[0] <= one.pushed <= seconds_of(span)[1]
+    ]
+    return max([one.pushed, *(heal for _, heal in away)]) + 20
+
+
+def fleet(node: str) -> FleetEvidence:
+    """What runs at a loss of power is started again after the boot."""
+    runs: list[Run] = []
+    good = [one for one in made() if not one.bad]
+    for part in ("agent", "helper"):
+        for number, one in enumerate(good):
+            began = arrived(one)
+            ended = arrived(good[number + 1]) - 2 if number + 1 < len(good) else None
+            for off, up in boots(node):
+                if began < off and (ended is None or up < ended):
+                    runs.append(Run(part, one.name, f"{part}{number} before", began, up))
+                    began = up + 5
+            runs.append(Run(part, one.name, f"{part}{number}", began, ended))
+    return FleetEvidence(
+        node=node,
+        runtime=STACK,
+        parts=("agent", "helper"),
+        made=made(),
+        began=START,
+        asked=at(SECONDS + AFTER),
+        runs=tuple(sorted(runs, key=lambda run: run.began)),
+        boots=boots(node),
+    )
+
+
+# -- models ----------------------------------------------------------------------------------------
+
+
+def wishes() -> tuple[Wish, ...]:
+    update, bad, again = (one for one in DAY.activities if "push" not in one.deed.value)
+    return (
+        Wish(BETTER, START - 50),
+        Wish(FIRST, at(DAY.at(update.at))),
+        Wish(WORSE, at(DAY.at(bad.at)), bad=True),
+        Wish(SECOND, at(DAY.at(again.at) + 1)),
+    )
+
+
+def served(node: str) -> ServedEvidence:
+    _, first, bad, second = wishes()
+    changes = [(first.time + 15, FIRST), (second.time + 15, SECOND)]
+    acts = [Act(time, "promoted", tag, serving=tag) for time, tag in changes]
+    if node == EDGES[0]:
+        acts.append(Act(bad.time + 18, "refused", WORSE, reason="Worse", serving=FIRST))
+
+    def serving(time: float) -> str:
+        return ([BETTER] + [tag for since, tag in changes if since <= time])[-1]
+
+    spans = blind_spans(FAULTS, TOPOLOGY, node, ENDED_NS)
+    blind = tuple(map(seconds_of, spans))
+    seen = () if node == SERVER else steps()
+    asked = tuple(
+        Asked(
+            seq=step.seq,
+            time=step.time + 0.1,
+            inputs=step.inputs,
+            ok=True,
+            tag=serving(step.time),
+            digest=DIGESTS[serving(step.time)],
+            output=VERSIONS[serving(step.time)].output(step.inputs),
+            ms=14.0,
+        )
+        for step in seen
+        if not any(start <= step.time + 0.1 <= end for start, end in blind)
+    )
+    requests = Requests(asked)
+    return ServedEvidence(
+        node=node,
+        runtime=STACK,
+        wishes=wishes(),
+        serving=SECOND,
+        claimed=SECOND,
+        phase="Serving",
+        rollout="Complete",
+        judges=node == EDGES[0],
+        day=ModelEvidence(
+            node,
+            STACK,
+            START,
+            at(SECONDS + AFTER),
+            requests,
+            tuple(sorted(acts, key=lambda act: act.time)),
+            seen,
+            Known({DIGESTS[tag]: version for tag, version in VERSIONS.items()}),
+            silent_spans(FAULTS, node, requests, ENDED_NS),
+            blind,
+        ),
+    )
+
+
+# -- functions, metrics, twins ---------------------------------------------------------------------
+
+
+def functions(node: str) -> FunctionEvidence:
+    column = INPUTS.index(LIMIT.point)
+    shown = [
+        Step(step.seq, round(step.time * NANOSECONDS), int(step.inputs[column])) for step in steps()
+    ]
+    blind = tuple((span.start, span.end) for span in blind_spans(FAULTS, TOPOLOGY, node, ENDED_NS))
+    ways = cycle(WAYS)
+    events: list[Event] = []
+    for crossing in LIMIT.crossings((step.seq, step.value) for step in shown):
+        step = shown[crossing.first]
+        if any(start <= step.time <= end for start, end in blind):
+            continue
+        read = step.time + NANOSECONDS // 5
+        id = f"{node}-{crossing.first}"
+        event = Event(id, next(ways), "boiler", LIMIT.point, step.seq, step.value, read, read + 10)
+        events.append(event)
+    handled = tuple(
+        Handled(one.id, one.way, one.seq, one.value, one.read + 20, one.read + 30, 1, 7, one.read)
+        for one in events
+    )
+    return FunctionEvidence(
+        node=node,
+        runtime=STACK,
+        ways=WAYS,
+        events=tuple(events),
+        handled=handled,
+        activations=(),
+        began=at_ns(0),
+        steps=tuple(shown),
+        clock=None,
+        asleep_s={},
+        blind=blind,
+        copies=tuple(event.id for event in events),
+    )
+
+
+def metrics(node: str) -> MetricEvidence:
+    """A scrape each two seconds while the node runs; after a loss of power two are missing."""
+    found: list[Served] = []
+    for second in range(-20, SECONDS, 2):
+        if not any(start <= at(second) <= end for start, end in boots(node)):
+            found.append(Served(len(found) + 1, at_ns(second), {"boiler": max(0, second)}))
+    off = next((start for start, _ in boots(node)), None)
+    lost = [one.number for one in found if off is not None and one.time < off * NANOSECONDS][-2:]
+    evidence = MetricEvidence(
+        node=node,
+        sender="vmagent",
+        runtime=STACK,
+        served=tuple(found),
+        stored=tuple(
+            Stored(one.number, one.time, one.devices) for one in found if one.number not in lost
+        ),
+        marks={BEFORE: 6, HEAL: len(found)},
+        drained_s=5.0,
+        series=9,
+    )
+    marks = marks_of(evidence, FAULTS, TOPOLOGY)
+    return MetricEvidence(**{**vars(evidence), "marks": marks})
+
+
+def twin() -> TwinEvidence:
+    last = steps()[-1]
+    return TwinEvidence(
+        twin="boiler-edge-arm",
+        node="edge-arm",
+        runtime=STACK,
+        reported=last.seq - 2,
+        asked=last.time,
+        steps={step.seq: step.time for step in steps()},
+        collect_s=2.0,
+    )
+
+
+# -- memory ----------------------------------------------------------------------------------------
+
+
+def memory(node: str, *, machine_mib: float = 2048.0) -> RestartEvidence:
+    noise = random.Random(node)
+    sizes = {
+        (Group.PODS, "edge-lab/sampler"): 20.0,
+        (Group.ADD_ONS, "edge-lab-models-server.service"): 140.0,
+        (Group.EDGE_RUNTIME, "kubelet.service"): 60.0,
+        (Group.KERNEL, "slab"): 50.0,
+    }
+    readings = []
+    for second in range(0, SECONDS + AFTER, 10):
+        if any(start <= at(second) <= end for start, end in boots(node)):
+            continue
+        parts = tuple(
+            MemoryPart(group=group, name=name, mib=mib + noise.uniform(-1, 1), oom_kills=0)
+            for (group, name), mib in sizes.items()
+        )
+        used = sum(part.mib for part in parts) + 150
+        readings.append(
+            NodeMemorySeen(
+                time=at_ns(second),
+                node=node,
+                machine_mib=machine_mib,
+                total_mib=machine_mib - 60,
+                available_mib=machine_mib - 60 - used,
+                parts=parts,
+            )
+        )
+    booted = bool(boots(node))
+    killed = {
+        getattr(record.fault, "service", "")
+        for record in FAULTS
+        if record.fault.fault == "kill" and node in record.fault.scope.nodes
+    }
+    units = {"kubelet.service": "700/0", "edge-lab-functions-broker.service": "800/0"}
+    if node == SERVER:
+        units = {"kine.service": "600/0", "kustomize-controller.service": "900/0"}
+    later = {
+        unit: f"{1000 + number}/1" if unit in killed else word
+        for number, (unit, word) in enumerate(units.items())
+    }
+    return RestartEvidence(
+        node=node,
+        runtime=STACK,
+        began=START,
+        ended=at(SECONDS + AFTER),
+        readings=tuple(readings),
+        before=moment("boot-1", units),
+        after=moment("boot-2" if booted else "boot-1", later),
+        faults=FAULTS,
+    )
+
+
+def moment(boot: str, units: dict[str, str]) -> NodeMoment:
+    return NodeMoment(boot=boot, available_mib=1500.0, kills=0, cgroup_kills={}, units=units)
+
+
+# -- all of it -------------------------------------------------------------------------------------
+
+
+def done() -> tuple[Done, ...]:
+    pushed, wanted = iter(made()[1:]), iter(wishes()[1:])
+    found = []
+    for activity in DAY.activities:
+        if "push" in activity.deed.value:
+            revision = next(pushed)
+            found.append(Done(revision.pushed or 0.0, activity.deed.value, revision.name))
+        else:
+            wish = next(wanted)
+            found.append(Done(wish.time, activity.deed.value, wish.tag))
+    return tuple(found)
+
+
+@functools.cache
+def day() -> DayEvidence:
+    return DayEvidence(
+        minutes=MINUTES,
+        stack=STACK,
+        began=START,
+        ended=at(SECONDS),
+        done=done(),
+        faults=FAULTS,
+        left_out=PLAN.left_out,
+        fleet=tuple(map(fleet, EDGES)),
+        functions=tuple(map(functions, EDGES)),
+        metrics=tuple(map(metrics, EDGES)),
+        models=tuple(map(served, (*EDGES, SERVER))),
+        twins=(twin(),),
+        memory=tuple(map(memory, (*EDGES, SERVER))),
+    )
+
+
+def samples() -> list[Verdict]:
+    """Verdicts of the autonomy oracle, which has tests of its own."""
+    measure = Measure(
+        name="lost", value=0, unit="count", better=Better.LOWER, heading="samples lost"
+    )
+    return [Verdict(node, STACK, (), (measure,)) for node in EDGES]
+
+
+def recording() -> Recording:
+    """How many samples wait: they pile up while the cloud is away."""
+    waiting = tuple(
+        WaitingSeen(time=at_ns(second), node=node, waiting=count, sampled=second)
+        for node in EDGES
+        for second, count in ((1, 0), (121, 40), (200, 120), (290, 175), (305, 60), (312, 1))
+    )
+    return Recording(
+        began=at_ns(0), ended=ENDED_NS, runtime=STACK, nodes=EDGES, waiting_seen=waiting
+    )

@@ -1,0 +1,134 @@
+"""The verdicts of a day: what passes, and each planted defect, which turns its part red."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from edge_lab.core.errors import LabError
+from edge_lab.oracles.verdict import Verdict
+from suites.plantday import judging
+from suites.plantday.controls import PLANTED, assert_controls, leaking, missed_defects
+from suites.plantday.evidence import DayEvidence
+from suites.plantday.judging import PARTS, TWIN_LATE_SECONDS, Part, judge_day, judge_whole
+from suites.plantday.memory import judge_node_memory
+from tests.plantday import scenes
+from tests.plantday.scenes import EDGES, LIMIT, STACK
+
+
+def judged(day: DayEvidence) -> tuple[Part, ...]:
+    return judge_day(day, scenes.samples(), LIMIT)
+
+
+def whole(day: DayEvidence) -> Verdict:
+    return judge_whole(judged(day), STACK, faults=len(day.faults), deeds=len(day.done))
+
+
+def test_a_day_without_a_loss_passes_in_all_parts() -> None:
+    verdict = whole(scenes.day())
+    assert verdict.passed, str(verdict)
+    assert [part.name for part in judged(scenes.day())] == list(PARTS)
+
+
+@pytest.mark.parametrize("defect", PLANTED)
+def test_each_planted_defect_turns_its_part_red_and_the_whole_day(defect: str) -> None:
+    part, alter = PLANTED[defect]
+    harmed = alter(scenes.day())
+    assert [each.name for each in judged(harmed) if not each.passed] == [part]
+    assert not whole(harmed).passed
+
+
+def test_a_lost_sample_turns_the_day_red() -> None:
+    (first, *others) = scenes.samples()
+    lost = replace(first, problems=("boiler: 1 samples are lost",))
+    parts = judge_day(scenes.day(), [lost, *others], LIMIT)
+    assert [part.name for part in parts if not part.passed] == [judging.SAMPLES]
+
+
+@pytest.mark.parametrize("gone", ["fleet", "functions", "metrics", "models", "twins", "memory"])
+def test_a_part_without_evidence_does_not_pass(gone: str) -> None:
+    verdict = whole(replace(scenes.day(), **{gone: ()}))  # type: ignore[arg-type]
+    assert any("no evidence" in problem for problem in verdict.problems)
+
+
+def test_a_day_on_which_nothing_happened_is_no_evidence() -> None:
+    parts = judged(scenes.day())
+    assert not judge_whole(parts, STACK, faults=0, deeds=5).passed
+    assert not judge_whole(parts, STACK, faults=5, deeds=0).passed
+    assert not judge_whole(parts[:-1], STACK, faults=5, deeds=5).passed
+
+
+def test_the_controls_of_a_run_find_all_defects() -> None:
+    day = scenes.day()
+    assert missed_defects(day, scenes.samples(), LIMIT, TWIN_LATE_SECONDS) == []
+    assert_controls(day, scenes.samples(), scenes.recording(), LIMIT, TWIN_LATE_SECONDS)
+
+
+def test_a_verdict_that_notices_nothing_is_an_error_of_the_lab(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    blind = tuple(Part(name, (Verdict(EDGES[0], STACK),)) for name in PARTS)
+    monkeypatch.setattr("suites.plantday.controls.judge_day", lambda *_, **__: blind)
+    with pytest.raises(LabError, match="no control"):
+        assert_controls(
+            scenes.day(), scenes.samples(), scenes.recording(), LIMIT, TWIN_LATE_SECONDS
+        )
+
+
+# -- what the plan explains ------------------------------------------------------------------------
+
+
+def test_a_boot_of_the_plan_explains_another_start_and_a_boot_of_nobodys_does_not() -> None:
+    fleet = scenes.fleet("edge-arm")
+    assert judging.judge_fleet(fleet).passed
+    verdict = judging.judge_fleet(replace(fleet, boots=()))
+    assert len(verdict.problems) == 2, str(verdict)  # of each part
+    memory = scenes.memory("edge-arm")
+    (problem,) = judge_node_memory(replace(memory, faults=())).problems[-1:]
+    assert "has booted" in problem
+
+
+def test_a_kill_of_the_plan_explains_one_restart() -> None:
+    memory = scenes.memory("edge-riscv")
+    assert judge_node_memory(memory).passed, str(judge_node_memory(memory))
+    without = tuple(one for one in memory.faults if one.fault.fault != "kill")
+    verdict = judge_node_memory(replace(memory, faults=without))
+    assert "edge-lab-functions-broker.service was restarted 1 times" in verdict.problems[0]
+
+
+def test_an_older_revision_after_a_newer_one_is_found() -> None:
+    fleet = scenes.fleet("edge-riscv")
+    first, second, *_ = [run for run in fleet.runs if run.part == "agent"]
+    assert second.ended is not None
+    back = replace(first, began=second.ended + 0.1, ended=second.ended + 0.5)
+    verdict = judging.judge_fleet(
+        replace(fleet, runs=tuple(sorted((*fleet.runs, back), key=lambda run: run.began)))
+    )
+    assert any("went back" in problem for problem in verdict.problems)
+
+
+def test_a_bad_revision_that_ran_is_found() -> None:
+    fleet = scenes.fleet("edge-riscv")
+    bad = next(made.name for made in fleet.made if made.bad)
+    stray = replace(fleet.runs[0], revision=bad, began=scenes.at(300), ended=scenes.at(301))
+    verdict = judging.judge_fleet(replace(fleet, runs=(*fleet.runs, stray)))
+    assert any("cannot be applied" in problem for problem in verdict.problems)
+
+
+def test_samples_that_were_taken_long_before_a_loss_of_power_are_not_excused() -> None:
+    found = scenes.metrics("edge-arm")
+    assert judging.judge_metrics(found).passed, str(judging.judge_metrics(found))
+    (boot, *_) = scenes.boots("edge-arm")
+    early = [one.number for one in found.served if one.time < (boot[0] - 120) * 1e9][-1]
+    stored = tuple(one for one in found.stored if one.number != early)
+    assert not judging.judge_metrics(replace(found, stored=stored)).passed
+
+
+def test_a_leak_is_found_on_each_node_and_a_node_with_few_readings_is_no_evidence() -> None:
+    for node in (*EDGES, scenes.SERVER):
+        memory = scenes.memory(node)
+        assert judge_node_memory(memory).passed
+        assert any("grows" in line for line in judge_node_memory(leaking(memory)).problems)
+        few = judge_node_memory(replace(memory, readings=memory.readings[:5]))
+        assert any("no evidence" in problem for problem in few.problems)

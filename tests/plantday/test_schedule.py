@@ -1,0 +1,146 @@
+"""The schedule of a day, and its plan: each fits at any length."""
+
+from __future__ import annotations
+
+from itertools import combinations, pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_lab.faults.plan import load_plan, parse_plan
+from edge_lab.faults.schedule import Contradictions, Planned
+from edge_lab.fixtures.plantday import DEFAULT_MINUTES, LEAST_MINUTES
+from edge_lab.topology import Topology, parse_topology
+from suites.plantday.day import BAD_MODEL, DAY, QUIET, Day, Deed
+from suites.plantday.dayplan import FILE, plan_of_day
+from tests.budget import examples
+from tests.conftest import LABS
+from tests.plantday.scenes import TOPOLOGY
+
+pytest_plugins = ["pytester"]
+
+FAMILIES = {"link", "node", "device", "memory"}
+
+
+def small() -> Topology:
+    """The lab without its riscv64 node."""
+    text = (LABS / "plant-day.yaml").read_text(encoding="utf-8")
+    return parse_topology("\n".join(line for line in text.splitlines() if "riscv" not in line))
+
+
+def links_of(item: Planned) -> frozenset[str]:
+    return item.fault.scope.links | item.fault.scope.devices
+
+
+# -- activities ------------------------------------------------------------------------------------
+
+
+def test_each_activity_is_in_the_part_of_the_day_that_has_faults() -> None:
+    for activity in DAY:
+        assert 0 < activity.at < activity.until <= QUIET
+
+
+def test_slots_follow_one_another() -> None:
+    for earlier, later in pairwise(DAY):
+        assert earlier.until <= later.at + 1e-9, f"{earlier} and {later}"
+
+
+def test_what_is_bad_is_followed_by_what_is_good() -> None:
+    deeds = [activity.deed for activity in DAY]
+    assert deeds.index(Deed.PUSH_BAD) < len(deeds) - 1 - deeds[::-1].index(Deed.PUSH)
+    assert deeds.index(Deed.UPDATE_BAD) < len(deeds) - 1 - deeds[::-1].index(Deed.UPDATE)
+
+
+# -- faults ----------------------------------------------------------------------------------------
+
+
+def test_the_plan_of_an_hour_is_that_of_the_file() -> None:
+    plan = plan_of_day(Day(DEFAULT_MINUTES), TOPOLOGY)
+    assert plan.left_out == ()
+    written = load_plan(FILE, TOPOLOGY)
+    assert [item.fault for item in plan.planned] == [item.fault for item in written.schedule()]
+    assert [item.at_s for item in plan.planned] == [item.at_s for item in written.schedule()]
+
+
+@settings(max_examples=examples(30), deadline=None)
+@given(
+    minutes=st.integers(LEAST_MINUTES, 480),
+    topology=st.sampled_from([TOPOLOGY, small()]),
+)
+def test_a_day_of_any_length_has_a_plan_that_fits(minutes: int, topology: Topology) -> None:
+    day = Day(minutes)
+    plan = plan_of_day(day, topology)
+    assert plan == plan_of_day(day, topology)
+    assert {item.fault.family for item in plan.planned} == FAMILIES
+    assert max(item.ends_s for item in plan.planned) <= day.at(QUIET)
+    contradictions = Contradictions(topology)
+    assert not any(contradictions.between(*pair) for pair in combinations(plan.planned, 2))
+    # As the fixture `chaos` reads it.
+    assert parse_plan(plan.text(), topology).schedule() == plan.planned
+
+
+@settings(max_examples=examples(30), deadline=None)
+@given(minutes=st.integers(LEAST_MINUTES, 480))
+def test_a_bad_model_meets_whole_uplinks_and_devices(minutes: int) -> None:
+    day = Day(minutes)
+    begin, end = map(day.at, BAD_MODEL)
+    tried = [
+        item
+        for item in plan_of_day(day, TOPOLOGY).planned
+        if links_of(item) or item.fault.fault == "reboot"
+        if item.at_s < end and item.ends_s > begin
+    ]
+    assert tried == []
+
+
+@pytest.mark.parametrize("minutes", [LEAST_MINUTES, DEFAULT_MINUTES, 240])
+def test_a_node_loses_its_power_once_while_the_cloud_is_away(minutes: int) -> None:
+    plan = plan_of_day(Day(minutes), TOPOLOGY)
+    (reset,) = [item for item in plan.planned if item.fault.fault == "reboot"]
+    (cut,) = [item for item in plan.planned if "server-cloud" in item.fault.scope.links]
+    assert cut.at_s < reset.at_s < reset.ends_s < cut.ends_s
+    assert reset.reserved_s >= reset.fault.least_s
+
+
+def test_a_push_meets_a_silent_git_server() -> None:
+    for minutes in (LEAST_MINUTES, DEFAULT_MINUTES, 240):
+        day = Day(minutes)
+        (silent,) = [
+            item
+            for item in plan_of_day(day, TOPOLOGY).planned
+            if item.fault.fault == "freeze"
+            if "server" in item.fault.scope.nodes
+        ]
+        assert any(silent.at_s < day.at(one.at) < silent.ends_s < day.at(one.until) for one in DAY)
+
+
+def test_what_a_smaller_lab_lacks_is_said() -> None:
+    plan = plan_of_day(Day(LEAST_MINUTES), small())
+    assert any("edge-riscv" in line for line in plan.left_out)
+    assert not any("riscv" in item.fault.title for item in plan.planned)
+
+
+# -- the option ------------------------------------------------------------------------------------
+
+MODULE = """
+def test_it(day_minutes):
+    assert day_minutes == {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "minutes", "outcome"),
+    [
+        ((), 60, "passed"),
+        (("--lab-day-minutes=12",), 12, "passed"),
+        (("--lab-day-minutes=11",), 11, "errors"),
+    ],
+)
+def test_the_length_is_an_option(
+    pytester: pytest.Pytester, options: tuple[str, ...], minutes: int, outcome: str
+) -> None:
+    pytester.makeconftest("pytest_plugins = ['edge_lab.fixtures.plantday']\n")
+    pytester.makepyfile(MODULE.format(minutes))
+    result = pytester.runpytest("-p", "no:cacheprovider", *options)
+    result.assert_outcomes(**{outcome: 1})
