@@ -170,19 +170,23 @@ class _Picture:
             self._curve(row)
             return
         self._canvas.rect(LEFT, self._y, RIGHT - LEFT, BAR, NOT_KNOWN)
-        for number, stretch in enumerate(row.stretches):
-            self._stretch(stretch, number)
+        number, before = 0, ""
+        for stretch in row.stretches:
+            number += bool(before) and stretch.label != before
+            before = stretch.label
+            self._stretch(stretch, (GOOD, SECOND)[number % 2])
         for x in sorted({round(self._axis.x(time)) for time in row.beats}):
             self._canvas.line(x, self._y + 1, x, self._y + BAR - 1, GOOD_INK)
         self._y += ROW
 
-    def _stretch(self, stretch: Stretch, number: int) -> None:
+    def _stretch(self, stretch: Stretch, colour: str) -> None:
+        """Neighbours with different labels have different colours."""
         part = stretch.span.within(self._axis.span)
         if part is None:
             return
         x, width = self._axis.x(part.start), self._axis.width(part)
         wide = max(1.5, width)
-        fill = BAD if stretch.bad else (GOOD, SECOND)[number % 2]
+        fill = BAD if stretch.bad else colour
         hint = stretch.hint or f"{stretch.label} {part.seconds:.0f} s"
         self._canvas.rect(min(x, RIGHT - wide), self._y, wide, BAR, fill, hint=hint)
         if stretch.label and text_width(stretch.label, 9.5) + 6 <= width:

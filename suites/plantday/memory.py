@@ -21,8 +21,6 @@ from suites.plantday.evidence import RestartEvidence, boots_of
 
 STRETCHES = 16
 """Stretches of time whose averages are compared."""
-LEAST_READINGS = 2
-"""Of a stretch; with fewer it is left out."""
 GROWTH_MIB, GROWTH_SHARE = 4.0, 0.1
 """Growth that matters: both in MiB and as a share of the part. Working sizes change with what
 happens on a day, and what happens is not the same in each stretch."""
@@ -88,7 +86,7 @@ def leak_evidence(node: RestartEvidence) -> LeakEvidence:
     for number in range(STRETCHES):
         span = Span(since + number * length, since + (number + 1) * length)
         inside = [seen for seen in node.readings if span.start <= seen.time < span.end]
-        if len(inside) >= LEAST_READINGS:
+        if inside:
             minutes = (number + 1) * length / NANOSECONDS / 60
             rounds.append(LeakRound(done=minutes, seen=average(inside)))
     return LeakEvidence(node=node.node, runtime=node.runtime, unit="min", rounds=tuple(rounds))

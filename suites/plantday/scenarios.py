@@ -137,13 +137,13 @@ class PlantDay:
     def _drain(self, people: People) -> None:
         last = [made for made in people.made if not made.bad][-1].name
         tag = people.wishes[-1].tag
-        parts = people.first.parts
-        self.fleet.seen(lambda: all_run(self.fleet, self.fleet.nodes, parts, last), ROLLOUT_SECONDS)
-        self.models.seen(
-            lambda: (
-                self.models.said().complete
-                and all(serves(self.models, node, tag) for node in self.models.order)
-            ),
+        side = self.models
+        side.seen(
+            lambda: all_run(self.fleet, self.fleet.nodes, people.first.parts, last),
+            ROLLOUT_SECONDS,
+        )
+        side.seen(
+            lambda: side.said().complete and all(serves(side, node, tag) for node in side.order),
             ROLLOUT_SECONDS,
         )
         self.scene.all_handled(HANDLE_SECONDS)
@@ -252,7 +252,7 @@ class PlantDay:
                 collect_s=collect_s,
             )
 
-        self.fleet.seen(is_current, TWIN_SECONDS)
+        self.models.seen(is_current, TWIN_SECONDS)
         return last[-1] if last else look()
 
     def _memory(self, node: str, recording: Recording) -> RestartEvidence:
