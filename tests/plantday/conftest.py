@@ -12,7 +12,7 @@ from edge_lab.topology import Arch, Topology
 from tests.addons.cache.conftest import elf
 from tests.addons.packages import made_up_packages, provisions_of
 from tests.addons.services.conftest import context_of, platform_of
-from tests.plantday.scenes import TOPOLOGY
+from tests.plantday.madeup import TOPOLOGY
 
 __all__ = ["context_of", "platform_of", "provisions_of"]
 

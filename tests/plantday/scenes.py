@@ -3,109 +3,60 @@
 from __future__ import annotations
 
 import functools
-import random
 from itertools import cycle
 
-from edge_lab.addons import load_topology
-from edge_lab.addons.functions.limits import LIMITS
 from edge_lab.addons.functions.records import NANOSECONDS, Event, Handled
 from edge_lab.addons.gitops.witness import Run
 from edge_lab.addons.metrics.records import Served, Stored
 from edge_lab.addons.models.records import Act, Asked, Requests
-from edge_lab.addons.models.versions import BETTER, INPUTS, WORSE, versions_for
-from edge_lab.devices.plant import Boiler
-from edge_lab.evidence.memory import Group, MemoryPart, NodeMemorySeen, NodeMoment
+from edge_lab.addons.models.versions import BETTER, INPUTS, WORSE
 from edge_lab.evidence.recording import Recording, WaitingSeen
-from edge_lab.faults.records import FaultRecord
-from edge_lab.faults.schedule import Planned
 from edge_lab.measuring.measures import Better, Measure
 from edge_lab.oracles.models.evidence import Evidence as ModelEvidence
 from edge_lab.oracles.models.evidence import Known
-from edge_lab.oracles.models.evidence import Step as ModelStep
 from edge_lab.oracles.verdict import Verdict
 from suites.functions.evidence import Evidence as FunctionEvidence
 from suites.functions.evidence import Step
 from suites.metrics.evidence import BEFORE, HEAL
 from suites.metrics.evidence import Evidence as MetricEvidence
-from suites.plantday.day import Day, Deed
-from suites.plantday.dayplan import plan_of_day
+from suites.plantday.day import Deed
 from suites.plantday.evidence import (
     DayEvidence,
     Done,
     FleetEvidence,
     Made,
-    RestartEvidence,
     ServedEvidence,
     TwinEvidence,
     Wish,
-    boots_of,
     seconds_of,
     touching,
 )
 from suites.plantday.faultspans import blind_spans, marks_of, silent_spans
-from tests.conftest import LABS
-
-MINUTES = 12
-START = 1_700_000_000.0
-SECONDS = 60 * MINUTES
-AFTER = 60
-"""Seconds that follow the day."""
-STACK = "kubernetes+openyurt"
-EDGES, SERVER = ("edge-arm", "edge-riscv"), "server"
-LIMIT = LIMITS[0]
-VERSIONS = versions_for(1.0)
-DIGESTS = {tag: f"sha256:{tag}" for tag in VERSIONS}
-WAYS = ("warm", "process", "pod")
-DAY = Day(MINUTES)
-TOPOLOGY = load_topology(LABS / "plant-day.yaml")
-PLAN = plan_of_day(DAY, TOPOLOGY)
-FIRST, SECOND = "10", "11"
-"""The versions that people want, beside the bad one."""
-BOOT_SECONDS = 80.0
-
-
-def at(seconds: float) -> float:
-    return START + seconds
-
-
-def at_ns(seconds: float) -> int:
-    return round(at(seconds) * NANOSECONDS)
-
-
-def record(number: int, item: Planned) -> FaultRecord:
-    lasts = BOOT_SECONDS if item.fault.fault == "reboot" else item.for_s or 2.0
-    return FaultRecord(
-        id=number,
-        fault=item.fault,
-        began=at_ns(item.at_s),
-        seen=at_ns(item.at_s + 1),
-        proof="seen",
-        heal_began=at_ns(item.at_s + lasts),
-        healed=at_ns(item.at_s + lasts + 1),
-        cure="over",
-    )
-
-
-FAULTS = tuple(record(number, item) for number, item in enumerate(PLAN.planned, 1))
-ENDED_NS = at_ns(SECONDS + AFTER)
-
-
-def boots(node: str) -> tuple[tuple[float, float], ...]:
-    return tuple(map(seconds_of, boots_of(FAULTS, node, ENDED_NS)))
-
-
-@functools.cache
-def steps() -> tuple[ModelStep, ...]:
-    """A step of the boiler each second."""
-    plant = Boiler()
-    state = plant.initial(11)
-    found = []
-    for number in range(SECONDS + AFTER):
-        state = plant.advance(state, 70.0, 1.0, 11, number)
-        raw = plant.raw(state, 70.0)
-        found.append(ModelStep(number, at(number), tuple(float(raw[name]) for name in INPUTS)))
-    return tuple(found)
-
+from tests.plantday.madeup import (
+    AFTER,
+    DAY,
+    DIGESTS,
+    EDGES,
+    ENDED_NS,
+    FAULTS,
+    FIRST,
+    LIMIT,
+    MINUTES,
+    PLAN,
+    SECOND,
+    SECONDS,
+    SERVER,
+    STACK,
+    START,
+    TOPOLOGY,
+    VERSIONS,
+    WAYS,
+    at,
+    at_ns,
+    boots,
+    steps,
+)
+from tests.plantday.memoryscenes import memory
 
 # -- updates from Git ------------------------------------------------------------------------------
 
@@ -295,65 +246,6 @@ def twin() -> TwinEvidence:
         steps={step.seq: step.time for step in steps()},
         collect_s=2.0,
     )
-
-
-# -- memory ----------------------------------------------------------------------------------------
-
-
-def memory(node: str, *, machine_mib: float = 2048.0) -> RestartEvidence:
-    noise = random.Random(node)
-    sizes = {
-        (Group.PODS, "edge-lab/sampler"): 20.0,
-        (Group.ADD_ONS, "edge-lab-models-server.service"): 140.0,
-        (Group.EDGE_RUNTIME, "kubelet.service"): 60.0,
-        (Group.KERNEL, "slab"): 50.0,
-    }
-    readings = []
-    for second in range(0, SECONDS + AFTER, 10):
-        if any(start <= at(second) <= end for start, end in boots(node)):
-            continue
-        parts = tuple(
-            MemoryPart(group=group, name=name, mib=mib + noise.uniform(-1, 1), oom_kills=0)
-            for (group, name), mib in sizes.items()
-        )
-        used = sum(part.mib for part in parts) + 150
-        readings.append(
-            NodeMemorySeen(
-                time=at_ns(second),
-                node=node,
-                machine_mib=machine_mib,
-                total_mib=machine_mib - 60,
-                available_mib=machine_mib - 60 - used,
-                parts=parts,
-            )
-        )
-    booted = bool(boots(node))
-    killed = {
-        getattr(record.fault, "service", "")
-        for record in FAULTS
-        if record.fault.fault == "kill" and node in record.fault.scope.nodes
-    }
-    units = {"kubelet.service": "700/0", "edge-lab-functions-broker.service": "800/0"}
-    if node == SERVER:
-        units = {"kine.service": "600/0", "kustomize-controller.service": "900/0"}
-    later = {
-        unit: f"{1000 + number}/1" if unit in killed else word
-        for number, (unit, word) in enumerate(units.items())
-    }
-    return RestartEvidence(
-        node=node,
-        runtime=STACK,
-        began=START,
-        ended=at(SECONDS + AFTER),
-        readings=tuple(readings),
-        before=moment("boot-1", units),
-        after=moment("boot-2" if booted else "boot-1", later),
-        faults=FAULTS,
-    )
-
-
-def moment(boot: str, units: dict[str, str]) -> NodeMoment:
-    return NodeMoment(boot=boot, available_mib=1500.0, kills=0, cgroup_kills={}, units=units)
 
 
 # -- all of it -------------------------------------------------------------------------------------

@@ -14,7 +14,8 @@ from suites.plantday.evidence import DayEvidence
 from suites.plantday.judging import PARTS, TWIN_LATE_SECONDS, Part, judge_day, judge_whole
 from suites.plantday.memory import judge_node_memory
 from tests.plantday import scenes
-from tests.plantday.scenes import EDGES, LIMIT, STACK
+from tests.plantday.madeup import EDGES, LIMIT, SERVER, STACK, at, boots
+from tests.plantday.memoryscenes import memory
 
 
 def judged(day: DayEvidence) -> tuple[Part, ...]:
@@ -84,16 +85,16 @@ def test_a_boot_of_the_plan_explains_another_start_and_a_boot_of_nobodys_does_no
     assert judging.judge_fleet(fleet).passed
     verdict = judging.judge_fleet(replace(fleet, boots=()))
     assert len(verdict.problems) == 2, str(verdict)  # of each part
-    memory = scenes.memory("edge-arm")
-    (problem,) = judge_node_memory(replace(memory, faults=())).problems[-1:]
+    found = memory("edge-arm")
+    (problem,) = judge_node_memory(replace(found, faults=())).problems[-1:]
     assert "has booted" in problem
 
 
 def test_a_kill_of_the_plan_explains_one_restart() -> None:
-    memory = scenes.memory("edge-riscv")
-    assert judge_node_memory(memory).passed, str(judge_node_memory(memory))
-    without = tuple(one for one in memory.faults if one.fault.fault != "kill")
-    verdict = judge_node_memory(replace(memory, faults=without))
+    found = memory("edge-riscv")
+    assert judge_node_memory(found).passed, str(judge_node_memory(found))
+    without = tuple(one for one in found.faults if one.fault.fault != "kill")
+    verdict = judge_node_memory(replace(found, faults=without))
     assert "edge-lab-functions-broker.service was restarted 1 times" in verdict.problems[0]
 
 
@@ -111,7 +112,7 @@ def test_an_older_revision_after_a_newer_one_is_found() -> None:
 def test_a_bad_revision_that_ran_is_found() -> None:
     fleet = scenes.fleet("edge-riscv")
     bad = next(made.name for made in fleet.made if made.bad)
-    stray = replace(fleet.runs[0], revision=bad, began=scenes.at(300), ended=scenes.at(301))
+    stray = replace(fleet.runs[0], revision=bad, began=at(300), ended=at(301))
     verdict = judging.judge_fleet(replace(fleet, runs=(*fleet.runs, stray)))
     assert any("cannot be applied" in problem for problem in verdict.problems)
 
@@ -119,16 +120,16 @@ def test_a_bad_revision_that_ran_is_found() -> None:
 def test_samples_that_were_taken_long_before_a_loss_of_power_are_not_excused() -> None:
     found = scenes.metrics("edge-arm")
     assert judging.judge_metrics(found).passed, str(judging.judge_metrics(found))
-    (boot, *_) = scenes.boots("edge-arm")
+    (boot, *_) = boots("edge-arm")
     early = [one.number for one in found.served if one.time < (boot[0] - 120) * 1e9][-1]
     stored = tuple(one for one in found.stored if one.number != early)
     assert not judging.judge_metrics(replace(found, stored=stored)).passed
 
 
 def test_a_leak_is_found_on_each_node_and_a_node_with_few_readings_is_no_evidence() -> None:
-    for node in (*EDGES, scenes.SERVER):
-        memory = scenes.memory(node)
-        assert judge_node_memory(memory).passed
-        assert any("grows" in line for line in judge_node_memory(leaking(memory)).problems)
-        few = judge_node_memory(replace(memory, readings=memory.readings[:5]))
+    for node in (*EDGES, SERVER):
+        found = memory(node)
+        assert judge_node_memory(found).passed
+        assert any("grows" in line for line in judge_node_memory(leaking(found)).problems)
+        few = judge_node_memory(replace(found, readings=found.readings[:5]))
         assert any("no evidence" in problem for problem in few.problems)

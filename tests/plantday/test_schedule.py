@@ -16,7 +16,7 @@ from suites.plantday.day import BAD_MODEL, DAY, QUIET, Day, Deed
 from suites.plantday.dayplan import FILE, plan_of_day
 from tests.budget import examples
 from tests.conftest import LABS
-from tests.plantday.scenes import TOPOLOGY
+from tests.plantday.madeup import TOPOLOGY
 
 pytest_plugins = ["pytester"]
 

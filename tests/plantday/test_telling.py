@@ -11,7 +11,7 @@ from suites.plantday.evidence import DayEvidence
 from suites.plantday.judging import PARTS, judge_day, judge_whole
 from suites.plantday.telling import page_of, story_of
 from tests.plantday import scenes
-from tests.plantday.scenes import EDGES, FIRST, LIMIT, SECOND, STACK
+from tests.plantday.madeup import EDGES, FIRST, LIMIT, SECOND, STACK
 
 
 def story(day: DayEvidence) -> Story:

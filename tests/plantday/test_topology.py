@@ -17,7 +17,9 @@ from edge_lab.topology import Topology
 from suites.plantday.conftest import ADDONS
 from suites.plantday.dayplan import FILE
 from tests.addons.services.conftest import ContextOf, PlatformOf
-from tests.plantday.scenes import TOPOLOGY
+from tests.plantday.madeup import TOPOLOGY
+
+builds = pytest.mark.slow(reason="it puts together what each node is given")
 
 ProvisionsOf = Callable[[str], dict[str, Provision]]
 
@@ -45,6 +47,7 @@ def test_no_two_listen_on_one_port(stack_name: str) -> None:
         assert not mine & its, f"{one} and {other}"
 
 
+@builds
 def test_no_two_write_one_file_or_have_one_unit(
     stack_name: str, provisions_of: ProvisionsOf, platform_of: PlatformOf
 ) -> None:
@@ -60,6 +63,7 @@ def test_no_two_write_one_file_or_have_one_unit(
         assert [unit for unit, count in Counter(units).items() if count > 1] == []
 
 
+@builds
 def test_no_two_set_one_field_of_a_kubelet(stack_name: str, provisions_of: ProvisionsOf) -> None:
     for name, provision in provisions_of(stack_name).items():
         fields: Counter[str] = Counter()
