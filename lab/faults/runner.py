@@ -97,6 +97,13 @@ class PlanRun:
 
     plan: Plan
     _players: Sequence[_Player]
+    _troubles: Sequence[tuple[str, BaseException]] = ()
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it ends early because an effect or a recovery was not seen; `PlanFailed` is raised
+        when everything is healed."""
+        return bool(self._troubles)
 
     @property
     def happened(self) -> tuple[Happened, ...]:
@@ -260,7 +267,7 @@ class _Run:
         self._troubles: list[tuple[str, BaseException]] = []
         self._board = board
         self._players = _players(plan)
-        self.so_far = PlanRun(plan, self._players)
+        self.so_far = PlanRun(plan, self._players, self._troubles)
 
     def play(self, shown: Step) -> None:
         """Runs the whole plan with all heals; raises nothing, `settle` does."""

@@ -19,7 +19,11 @@ from suites.plantday.day import Activity, Day, Deed
 from suites.plantday.evidence import Done, Made, Wish
 
 RETRY_SECONDS = 5.0
-"""From a failed attempt to the next one."""
+"""From a failed attempt to the next one, and between two checks."""
+
+
+def nothing() -> None:
+    """Checks nothing."""
 
 
 class Clock(Protocol):
@@ -46,6 +50,8 @@ class People:
     transient: tuple[type[Exception], ...] = (LabError,)
     """Errors after which an activity is tried again."""
     now: Callable[[], float] = time.time
+    check: Callable[[], None] = nothing
+    """Called every few seconds of the day; raises LabError if it makes no sense to go on."""
     done: list[Done] = field(default_factory=list)
     made: list[Made] = field(default_factory=list)
     wishes: list[Wish] = field(default_factory=list)
@@ -64,10 +70,16 @@ class People:
         """
         stop = threading.Event()
         for activity in day.activities:
-            clock.wait(day.at(activity.at), stop)
+            self._wait(clock, day.at(activity.at), stop)
             with step(f"{activity.deed.value} at {day.at(activity.at):.0f} s"):
                 self._do(activity, day, clock, deadline, stop)
-        clock.wait(day.seconds, stop)
+        self._wait(clock, day.seconds, stop)
+
+    def _wait(self, clock: Clock, until: float, stop: threading.Event) -> None:
+        self.check()
+        while clock.now < until:
+            clock.wait(min(until, clock.now + RETRY_SECONDS), stop)
+            self.check()
 
     def _do(
         self, activity: Activity, day: Day, clock: Clock, deadline: Deadline, stop: threading.Event
@@ -91,7 +103,7 @@ class People:
                         f"{activity.deed.value} was not possible in its slot, until "
                         f"{ends:.0f} s: {trouble}"
                     ) from trouble
-            clock.wait(min(clock.now + RETRY_SECONDS, max(ends, clock.now)), stop)
+            self._wait(clock, min(clock.now + RETRY_SECONDS, max(ends, clock.now)), stop)
 
     def _deed(self, deed: Deed) -> str:
         """Does it, and returns the name of the revision or version."""

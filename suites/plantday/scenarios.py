@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,11 @@ API_GAP_SECONDS = 30.0
 """For which a server that does all of this may not answer."""
 
 
+def _go_on(run: PlanRun) -> None:
+    if run.has_failed:
+        raise LabError("the plan of the day has failed")
+
+
 @dataclass
 class PlantDay:
     """A lab with everything on it, and one day of its operation."""
@@ -118,7 +124,8 @@ class PlantDay:
         for node in self.nodes:
             self._cases[node] = MemoryCase.begun(self.lab, node, self.limit)
         self.scene.begin()
-        with self.outage.watched(restarted=True), self._planned(chaos, plan):
+        with self.outage.watched(restarted=True), self._planned(chaos, plan) as run:
+            people.check = partial(_go_on, run)
             self.began, clock = time.time(), Clock()
             deadline = Deadline.after(self.day.seconds + self.limit(AFTER_SECONDS).total)
             people.live(self.day, clock, deadline)

@@ -80,6 +80,25 @@ def test_a_plan_that_fails_beside_a_block_is_told_when_the_block_has_ended() -> 
     assert engine.active() == ()
 
 
+def test_a_block_sees_that_its_plan_has_failed() -> None:
+    clock = Clock(SPEED)
+    engine = FakeEngine(clock, on_inject=fails_at("cut on arm-cloud", LabError("no effect")))
+    failed: list[bool] = []
+
+    def block() -> None:
+        with running_plan(parse_plan(PLAN, TOPOLOGY), engine, clock=clock) as so_far:
+            Deadline.after(20).wait_for("the failure", lambda: so_far.has_failed, every=0.001)
+            failed.append(True)
+            raise LabError("it does not go on")
+
+    with pytest.raises(PlanFailed, match="no effect"):
+        block()
+    assert failed == [True]
+    with running_plan(parse_plan(PLAN, TOPOLOGY), FakeEngine(clock), clock=clock) as so_far:
+        assert not so_far.has_failed
+    assert not so_far.has_failed
+
+
 def test_a_signal_while_a_block_waits_for_the_plan_ends_it_with_all_healed() -> None:
     clock = Clock(SPEED)
     begun = threading.Event()

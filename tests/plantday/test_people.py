@@ -141,3 +141,17 @@ def test_a_day_that_takes_too_long_ends() -> None:
     found, _, _, clock = people(silent=(0.0, 1e9))
     with pytest.raises(DeadlineExceeded):
         found.live(day, clock, Deadline.after(0))
+
+
+def test_a_day_whose_plan_has_failed_does_not_go_on() -> None:
+    found, fleet, _, clock = people()
+
+    def check() -> None:
+        if clock.now >= 300:
+            raise LabError("the plan of the day has failed")
+
+    found.check = check
+    with pytest.raises(LabError, match="has failed"):
+        live(found, Day(60), clock)
+    assert clock.now < 310
+    assert len(fleet.pushes) == 1
