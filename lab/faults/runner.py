@@ -101,8 +101,8 @@ class PlanRun:
 
     @property
     def has_failed(self) -> bool:
-        """Whether it ends early because an effect or a recovery was not seen; `PlanFailed` is raised
-        when everything is healed."""
+        """Whether it ends early, as when an effect was not seen; `PlanFailed` is raised when
+        everything is healed."""
         return bool(self._troubles)
 
     @property

@@ -22,6 +22,8 @@ from suites.plantday.judging import Part
 if TYPE_CHECKING:
     from edge_lab.evidence.recording import Recording
 
+EXCUSED = " are allowed: "
+"""In the evidence of a verdict: what was lost, and why that is no problem."""
 PAUSE_SECONDS = 10.0
 """Samples further apart are separate stretches."""
 
@@ -81,8 +83,14 @@ def _said(part: Part) -> str:
         more = f", and {len(part.problems) - 1} more" if len(part.problems) > 1 else ""
         return part.problems[0] + more
     measures = [m for verdict in part.verdicts for m in verdict.measures if not m.minor]
-    lines = spread(measures)
-    return "; ".join(f"{line.heading} {line.text}" for line in lines[:4])
+    lines = [f"{line.heading} {line.text}" for line in spread(measures)[:4]]
+    lines += [
+        f"{verdict.node}: {line}"
+        for verdict in part.verdicts
+        for line in verdict.evidence
+        if EXCUSED in line
+    ]
+    return "; ".join(lines)
 
 
 # -- rows of the parts -----------------------------------------------------------------------------

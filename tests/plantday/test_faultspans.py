@@ -1,0 +1,68 @@
+"""What the faults of a day excuse on a node, and no more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from edge_lab.addons.functions.records import NANOSECONDS
+from edge_lab.addons.models.records import Asked, Requests
+from edge_lab.faults.kinds import Cut, Drop, Kill, Reboot
+from edge_lab.oracles.spans import Span
+from suites.metrics.evidence import BEFORE, RESET
+from suites.plantday.faultspans import (
+    BOOT_SECONDS,
+    SETTLE_SECONDS,
+    blind_spans,
+    marks_of,
+    silent_spans,
+)
+from tests.oracles.recordings import at, fault
+from tests.plantday import scenes
+from tests.plantday.madeup import FAULTS, TOPOLOGY
+
+ENDED = at(3600)
+
+
+def answered(second: float, *, ok: bool = True) -> Asked:
+    return Asked(1, at(second) / NANOSECONDS, (), ok)
+
+
+def test_only_faults_on_the_way_to_the_device_make_a_node_blind() -> None:
+    own = fault(1, Cut(link="arm-plant"), 10, 11, 20, 21)
+    devices = fault(2, Drop(link="boiler-plant"), 100, 101, 110, 111)
+    records = (
+        own,
+        devices,
+        fault(3, Cut(link="arm-cloud"), 200, 201, 210, 211),
+        fault(4, Kill(node="edge-arm", service="kubelet.service"), 300, 301, 302, 303),
+    )
+    more = SETTLE_SECONDS
+    assert blind_spans(records, TOPOLOGY, "edge-arm", ENDED) == (
+        Span(at(10), at(21 + more)),
+        Span(at(100), at(111 + more)),
+    )
+    assert blind_spans(records, TOPOLOGY, "edge-riscv", ENDED) == (Span(at(100), at(111 + more)),)
+
+
+def test_a_node_is_silent_from_its_reset_to_its_first_answer_but_not_for_ever() -> None:
+    reset = (fault(1, Reboot(node="edge-arm"), 100, 101, 160, 161),)
+    asked = (answered(50), answered(170, ok=False), answered(180), answered(190))
+    ((start, end),) = silent_spans(reset, "edge-arm", Requests(asked), ENDED)
+    assert (start, end) == (at(100) / NANOSECONDS, at(180) / NANOSECONDS)
+    ((_, end),) = silent_spans(reset, "edge-arm", Requests(asked[:2]), ENDED)
+    assert end == at(161 + BOOT_SECONDS) / NANOSECONDS
+    assert silent_spans(reset, "edge-riscv", Requests(asked), ENDED) == ()
+
+
+def test_marks_are_the_last_scrapes_before_the_outage_and_before_the_loss_of_power() -> None:
+    evidence = scenes.metrics("edge-arm")
+    served = {one.number: one.time for one in evidence.served}
+    (away,) = [one for one in FAULTS if "server-cloud" in one.fault.scope.links]
+    (reset,) = [one for one in FAULTS if one.fault.fault == "reboot"]
+    second = 2 * NANOSECONDS
+    assert 0 <= away.began - served[evidence.marks[BEFORE]] <= second
+    assert 0 <= reset.began - served[evidence.marks[RESET]] <= second
+    without = tuple(one for one in FAULTS if one is not reset)
+    marks = marks_of(replace(evidence, marks={**evidence.marks, BEFORE: 6}), without, TOPOLOGY)
+    assert RESET not in marks
+    assert marks[BEFORE] == 6
