@@ -111,9 +111,16 @@ class RestartEvidence:
     ended: float
     readings: tuple[NodeMemorySeen, ...]
     before: NodeMoment
+    """When the day began."""
     after: NodeMoment
     faults: tuple[FaultRecord, ...]
     """Those of the plan."""
+    settled: NodeMoment | None = None
+    """After its last boot by the plan, when the cloud was in reach again; None if it was not
+    looked at then."""
+    settled_at: float = 0.0
+    boots_seen: int = 0
+    """How often it was seen to have booted during the day."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ SETTLE_SECONDS = 30.0
 """After a heal, until a program has connected to its device again."""
 BOOT_SECONDS = 240.0
 """After the boot of an emulated node, at most, until its first inference is answered."""
+SETTLED_SECONDS = 30.0
+"""After a boot, or after the cloud is in reach again, until units are restarted no more."""
 JUST_BEFORE_SECONDS = 5.0
 
 
@@ -52,6 +54,22 @@ def silent_spans(
         latest = end + BOOT_SECONDS
         found.append((start, min(min(answered, default=latest), latest)))
     return tuple(found)
+
+
+def has_settled(
+    records: tuple[FaultRecord, ...], topology: Topology, node: str, now_ns: int
+) -> bool:
+    """Whether the plan has had the node boot, and for a while it has been up, with the cloud in
+    reach."""
+    boots = boots_of(records, node, now_ns)
+    if not boots:
+        return False
+    names = (node, topology.server.name)
+    links = frozenset(topology.cluster_link(name).name for name in names)
+    began = max(boot.start for boot in boots)
+    away = [span for span in touching(records, links, now_ns) if span.end >= began]
+    since = max(span.end for span in (*boots, *away))
+    return now_ns - since >= SETTLED_SECONDS * NANOSECONDS
 
 
 def marks_of(

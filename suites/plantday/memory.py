@@ -24,8 +24,9 @@ STRETCHES = 16
 GROWTH_MIB, GROWTH_SHARE = 4.0, 0.1
 """Growth that matters: both in MiB and as a share of the part. Working sizes change with what
 happens on a day, and what happens is not the same in each stretch."""
-BOOT_RESTARTS = 3
-"""How often a unit may be restarted while its node boots, until what it needs is there."""
+LATE_SHARE = 0.25
+"""Of the growth that matters, this share must be in the second half of the day: what fills once and
+stays does not leak."""
 ALL = "all in use"
 SHOWN = 10
 
@@ -33,8 +34,10 @@ SHOWN = 10
 def judge_node_memory(node: RestartEvidence) -> Verdict:
     """Whether no part grows, nothing was killed for lack of memory, and only the plan restarted
     units."""
-    slopes, missing, problems = _slopes(node)
-    problems += [f"grows: {slope.told('min')}" for slope in slopes if grows(slope)]
+    slopes, late, missing, problems = _slopes(node)
+    problems += [
+        f"grows: {slope.told('min')}" for slope in slopes if grows(slope, late.get(slope.part))
+    ]
     kills = out_of_memory(node)
     if kills:
         problems.append(f"the kernel has killed {kills} processes for lack of memory")
@@ -52,26 +55,27 @@ def judge_node_memory(node: RestartEvidence) -> Verdict:
     return Verdict(node.node, node.runtime, tuple(problems), measures, tuple(lines))
 
 
-def grows(slope: Slope) -> bool:
-    """Whether the growth is significant, and large enough to matter."""
+def grows(slope: Slope, late: Slope | None) -> bool:
+    """Whether the growth is significant, large enough to matter, and goes on in the second half,
+    `late`."""
     matters = max(GROWTH_MIB, GROWTH_SHARE * slope.least)
-    return slope.low > 0 and slope.growth_mib >= matters
+    goes_on = late is not None and late.low > 0 and late.growth_mib >= LATE_SHARE * matters
+    return slope.low > 0 and slope.growth_mib >= matters and goes_on
 
 
-def slopes_over(node: RestartEvidence) -> tuple[tuple[Slope, ...], tuple[str, ...]]:
-    """The slopes of all parts in MiB per minute, and the parts that come and go.
-
-    Raises:
-        LabError: too few readings.
-    """
-    return slopes_of(leak_evidence(node))
-
-
-def _slopes(node: RestartEvidence) -> tuple[tuple[Slope, ...], tuple[str, ...], list[str]]:
+def _slopes(
+    node: RestartEvidence,
+) -> tuple[tuple[Slope, ...], dict[str, Slope], tuple[str, ...], list[str]]:
+    """The slopes of all parts in MiB per minute, those of the second half by part, the parts that
+    come and go, and why there are none."""
+    evidence = leak_evidence(node)
+    half = evidence.altered(rounds=evidence.rounds[len(evidence.rounds) // 2 :])
     try:
-        return (*slopes_over(node), [])
+        slopes, missing = slopes_of(evidence)
+        late, _ = slopes_of(half)
     except LabError as trouble:
-        return (), (), [trouble.message]
+        return (), {}, (), [trouble.message]
+    return slopes, {slope.part: slope for slope in late}, missing, []
 
 
 def leak_evidence(node: RestartEvidence) -> LeakEvidence:
@@ -132,23 +136,27 @@ def out_of_memory(node: RestartEvidence) -> int:
 
 
 def unexplained(node: RestartEvidence) -> list[str]:
-    """Units that were restarted, and boots, without a fault that explains it."""
-    ended = round(node.ended * NANOSECONDS)
-    boots = boots_of(node.faults, node.node, ended)
-    if node.before.boot != node.after.boot and not boots:
-        return ["it has booted, and the plan has not reset it"]
-    last = max((boot.end for boot in boots), default=0)
+    """Units that were restarted, and boots, without a fault that explains it. While a node boots,
+    units are restarted until what they need is there: they are counted from when it had settled."""
+    boots = boots_of(node.faults, node.node, round(node.ended * NANOSECONDS))
+    seen = max(node.boots_seen, int(node.before.boot != node.after.boot))
+    if seen > len(boots):
+        return [f"it has booted {seen} times; the plan has reset it {len(boots)} times"]
+    base, since = node.before, node.began
+    if boots:
+        if node.settled is None:
+            return ["no evidence: its units were not looked at after its boot"]
+        base, since = node.settled, node.settled_at
     problems = []
-    for unit, found in sorted(_restarts(node.before, node.after).items()):
+    for unit, found in sorted(_restarts(base, node.after).items()):
         kills = sum(
             getattr(record.fault, "service", "") == unit
             for record in node.faults
             if record.fault.fault == "kill" and node.node in record.fault.scope.nodes
-            if record.began >= last
+            if record.began >= since * NANOSECONDS
         )
-        allowed = kills + (BOOT_RESTARTS if boots else 0)
-        if found > allowed:
-            problems.append(f"{unit} was restarted {found} times; the plan explains {allowed}")
+        if found > kills:
+            problems.append(f"{unit} was restarted {found} times; the plan explains {kills}")
     return problems
 
 

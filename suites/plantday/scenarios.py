@@ -50,7 +50,7 @@ from suites.plantday.evidence import (
     boots_of,
     seconds_of,
 )
-from suites.plantday.faultspans import blind_spans, marks_of, silent_spans
+from suites.plantday.faultspans import blind_spans, has_settled, marks_of, silent_spans
 from suites.plantday.judging import judge_twin_now
 from suites.plantday.people import People
 
@@ -71,11 +71,6 @@ API_GAP_SECONDS = 30.0
 """For which a server that does all of this may not answer."""
 
 
-def _go_on(run: PlanRun) -> None:
-    if run.has_failed:
-        raise LabError("the plan of the day has failed")
-
-
 @dataclass
 class PlantDay:
     """A lab with everything on it, and one day of its operation."""
@@ -89,6 +84,7 @@ class PlantDay:
     ended: float = 0.0
     records: tuple[FaultRecord, ...] = ()
     _cases: dict[str, MemoryCase] = field(default_factory=dict)
+    _settled: dict[str, MemoryCase] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.fleet = Fleet(self.lab, self.faults, self.limit)
@@ -125,7 +121,7 @@ class PlantDay:
             self._cases[node] = MemoryCase.begun(self.lab, node, self.limit)
         self.scene.begin()
         with self.outage.watched(restarted=True), self._planned(chaos, plan) as run:
-            people.check = partial(_go_on, run)
+            people.check = partial(self._check, run)
             self.began, clock = time.time(), Clock()
             deadline = Deadline.after(self.day.seconds + self.limit(AFTER_SECONDS).total)
             people.live(self.day, clock, deadline)
@@ -134,6 +130,20 @@ class PlantDay:
             self._drain(people)
         for case in self._cases.values():
             case.end()
+
+    def _check(self, run: PlanRun) -> None:
+        """Every few seconds of the day: looks at nodes that have settled after a boot.
+
+        Raises:
+            LabError: the plan has failed, so that the day makes no sense any more.
+        """
+        if run.has_failed:
+            raise LabError("the plan of the day has failed")
+        now = self._now_ns()
+        for node in self.nodes:
+            if node not in self._settled and has_settled(run.records, self.lab.topology, node, now):
+                with contextlib.suppress(LabError, *NOT_YET):
+                    self._settled[node] = MemoryCase.begun(self.lab, node, self.limit)
 
     @contextlib.contextmanager
     def _planned(self, chaos: Chaos, plan: Path) -> Iterator[PlanRun]:
@@ -265,6 +275,8 @@ class PlantDay:
     def _memory(self, node: str, recording: Recording) -> RestartEvidence:
         found = self._cases[node].evidence(recording)
         began = round(self.began * NANOSECONDS)
+        settled = self._settled.get(node)
+        boots = {seen.boot for seen in recording.answered if seen.node == node and seen.boot}
         return RestartEvidence(
             node=node,
             runtime=found.runtime,
@@ -274,6 +286,9 @@ class PlantDay:
             before=found.before,
             after=found.after,
             faults=self.records,
+            settled=settled.before if settled else None,
+            settled_at=settled.began / NANOSECONDS if settled else 0.0,
+            boots_seen=max(0, len(boots) - 1),
         )
 
     def expectation(self, node: str) -> Expectation:

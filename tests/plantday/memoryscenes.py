@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+from edge_lab.addons.functions.records import NANOSECONDS
 from edge_lab.evidence.memory import Group, MemoryPart, NodeMemorySeen, NodeMoment
 from suites.plantday.evidence import RestartEvidence
 from tests.plantday.madeup import AFTER, FAULTS, SECONDS, SERVER, STACK, START, at, at_ns, boots
@@ -41,6 +42,7 @@ def memory(node: str, *, machine_mib: float = 2048.0) -> RestartEvidence:
         getattr(record.fault, "service", "")
         for record in FAULTS
         if record.fault.fault == "kill" and node in record.fault.scope.nodes
+        if all(record.began > up * NANOSECONDS for _, up in boots(node))
     }
     units = {"kubelet.service": "700/0", "edge-lab-functions-broker.service": "800/0"}
     if node == SERVER:
@@ -58,6 +60,9 @@ def memory(node: str, *, machine_mib: float = 2048.0) -> RestartEvidence:
         before=moment("boot-1", units),
         after=moment("boot-2" if booted else "boot-1", later),
         faults=FAULTS,
+        settled=moment("boot-2", units) if booted else None,
+        settled_at=at(332) if booted else 0.0,
+        boots_seen=int(booted),
     )
 
 

@@ -7,12 +7,15 @@ from dataclasses import replace
 from edge_lab.addons.functions.records import NANOSECONDS
 from edge_lab.addons.models.records import Asked, Requests
 from edge_lab.faults.kinds import Cut, Drop, Kill, Reboot
+from edge_lab.faults.records import FaultRecord
 from edge_lab.oracles.spans import Span
 from suites.metrics.evidence import BEFORE, RESET
 from suites.plantday.faultspans import (
     BOOT_SECONDS,
     SETTLE_SECONDS,
+    SETTLED_SECONDS,
     blind_spans,
+    has_settled,
     marks_of,
     silent_spans,
 )
@@ -66,3 +69,19 @@ def test_marks_are_the_last_scrapes_before_the_outage_and_before_the_loss_of_pow
     marks = marks_of(replace(evidence, marks={**evidence.marks, BEFORE: 6}), without, TOPOLOGY)
     assert RESET not in marks
     assert marks[BEFORE] == 6
+
+
+def test_a_node_has_settled_a_while_after_its_boot_and_after_the_cloud_is_back() -> None:
+    reset = fault(1, Reboot(node="edge-arm"), 100, 101, 160, 161)
+    cloud = fault(2, Drop(link="server-cloud"), 90, 91, 300, 301)
+    later = fault(3, Cut(link="riscv-cloud"), 310, 311, 390, 391)
+
+    def settled(second: float, *records: FaultRecord, node: str = "edge-arm") -> bool:
+        return has_settled(records, TOPOLOGY, node, at(second))
+
+    assert not settled(170, reset)
+    assert settled(161 + SETTLED_SECONDS, reset)
+    assert not settled(161 + SETTLED_SECONDS, reset, cloud)
+    assert settled(301 + SETTLED_SECONDS, reset, cloud, later)
+    assert not settled(900, reset, cloud, node="edge-riscv")
+    assert not settled(900, fault(1, Reboot(node="edge-arm"), 100, 101), cloud)

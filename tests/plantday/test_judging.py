@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from edge_lab.core.errors import LabError
+from edge_lab.evidence.memory import NodeMemorySeen
 from edge_lab.oracles.verdict import Verdict
 from suites.plantday import judging
 from suites.plantday.controls import PLANTED, assert_controls, leaking, missed_defects
@@ -14,7 +15,7 @@ from suites.plantday.evidence import DayEvidence
 from suites.plantday.judging import PARTS, TWIN_LATE_SECONDS, Part, judge_day, judge_whole
 from suites.plantday.memory import judge_node_memory
 from tests.plantday import scenes
-from tests.plantday.madeup import EDGES, LIMIT, SERVER, STACK, at, boots
+from tests.plantday.madeup import EDGES, LIMIT, SECONDS, SERVER, STACK, at, boots
 from tests.plantday.memoryscenes import memory
 
 
@@ -87,7 +88,11 @@ def test_a_boot_of_the_plan_explains_another_start_and_a_boot_of_nobodys_does_no
     assert len(verdict.problems) == 2, str(verdict)  # of each part
     found = memory("edge-arm")
     (problem,) = judge_node_memory(replace(found, faults=())).problems[-1:]
-    assert "has booted" in problem
+    assert "has booted 1 times" in problem
+    (problem,) = judge_node_memory(replace(found, boots_seen=2)).problems
+    assert "has booted 2 times" in problem
+    (problem,) = judge_node_memory(replace(found, settled=None)).problems
+    assert problem.startswith("no evidence")
 
 
 def test_a_kill_of_the_plan_explains_one_restart() -> None:
@@ -133,3 +138,19 @@ def test_a_leak_is_found_on_each_node_and_a_node_with_few_readings_is_no_evidenc
         assert any("grows" in line for line in judge_node_memory(leaking(found)).problems)
         few = judge_node_memory(replace(found, readings=found.readings[:5]))
         assert any("no evidence" in problem for problem in few.problems)
+
+
+def test_what_fills_once_and_stays_does_not_grow() -> None:
+    found = memory(SERVER)
+    begun = found.readings[0].time
+
+    def filled(seen: NodeMemorySeen) -> NodeMemorySeen:
+        share = min(1.0, (seen.time - begun) / (SECONDS / 2 * 1e9))
+        parts = tuple(
+            part.model_copy(update={"mib": part.mib * (1 + share)}) for part in seen.parts
+        )
+        return seen.model_copy(update={"parts": parts})
+
+    once = replace(found, readings=tuple(map(filled, found.readings)))
+    assert judge_node_memory(once).passed, str(judge_node_memory(once))
+    assert not judge_node_memory(leaking(once)).passed
