@@ -18,8 +18,8 @@ from suites.plantday.judging import judge_day
 
 Alter = Callable[[DayEvidence], DayEvidence]
 
-LEAK_SHARE = 0.5
-"""A planted leak grows by so much of the largest part over a day."""
+LEAK_SHARE, LEAK_MIB = 0.5, 100.0
+"""A planted leak grows by so much of a part, and at least by so many MiB, over a day."""
 
 
 def _another_revision(day: DayEvidence) -> DayEvidence:
@@ -51,12 +51,12 @@ def _request_lost(day: DayEvidence) -> DayEvidence:
     served, *others = day.models
     asked = served.day.requests.asked
     outside = [
-        one
-        for one in asked
-        if one.ok and not any(start <= one.time <= end for start, end in served.day.reboots)
+        request
+        for request in asked
+        if request.ok and not any(start <= request.time <= end for start, end in served.day.reboots)
     ]
     gone = outside[len(outside) // 2]
-    lost = tuple(replace(one, ok=False) if one is gone else one for one in asked)
+    lost = tuple(replace(request, ok=False) if request is gone else request for request in asked)
     requests = replace(served.day.requests, asked=lost)
     harmed = replace(served, day=replace(served.day, requests=requests))
     return replace(day, models=(harmed, *others))
@@ -68,68 +68,70 @@ def _claimed(day: DayEvidence) -> DayEvidence:
 
 
 def _event_lost(day: DayEvidence) -> DayEvidence:
-    one, *others = day.functions
-    return replace(day, functions=(replace(one, handled=one.handled[:-1]), *others))
+    evidence, *others = day.functions
+    gone = evidence.events[-1].id
+    handled = tuple(record for record in evidence.handled if record.id != gone)
+    return replace(day, functions=(replace(evidence, handled=handled), *others))
 
 
 def _event_missing(day: DayEvidence) -> DayEvidence:
-    one, *others = day.functions
-    return replace(day, functions=(replace(one, copies=(one.copies or ())[:-1]), *others))
+    """The cloud also has the events of other nodes, and later ones."""
+    evidence, *others = day.functions
+    gone = evidence.events[-1].id
+    copies = tuple(copy for copy in evidence.copies or () if copy != gone)
+    return replace(day, functions=(replace(evidence, copies=copies), *others))
 
 
 def _metric_lost(day: DayEvidence) -> DayEvidence:
     """The newest one, which no loss of power excuses."""
-    one, *others = day.metrics
-    last = max(sample.number for sample in one.served if not sample.doubtful)
-    stored = tuple(sample for sample in one.stored if sample.number != last)
-    return replace(day, metrics=(replace(one, stored=stored), *others))
+    evidence, *others = day.metrics
+    last = max(sample.number for sample in evidence.served if not sample.doubtful)
+    stored = tuple(sample for sample in evidence.stored if sample.number != last)
+    return replace(day, metrics=(replace(evidence, stored=stored), *others))
 
 
 def _old_twin(day: DayEvidence) -> DayEvidence:
-    one, *others = day.twins
-    return replace(day, twins=(replace(one, reported=min(one.steps)), *others))
+    twin, *others = day.twins
+    return replace(day, twins=(replace(twin, reported=min(twin.steps)), *others))
 
 
 def leaking(node: RestartEvidence) -> RestartEvidence:
-    """The largest part that can leak grows steadily."""
+    """The largest part that was always there grows steadily."""
+    first, last = node.readings[0], node.readings[-1]
+    always = set.intersection(*({part.name for part in seen.parts} for seen in node.readings))
+    found = [part for part in last.parts if part.group in FOLLOWED and part.name in always]
+    largest = max(found, key=lambda part: part.mib)
+    most = max(LEAK_SHARE * largest.mib, LEAK_MIB)
 
-    def grown(seen: NodeMemorySeen, share: float) -> NodeMemorySeen:
-        found = [part for part in seen.parts if part.group in FOLLOWED]
-        largest = max(found, key=lambda part: part.mib)
-        more = max(LEAK_SHARE * largest.mib, 100.0) * share
+    def grown(seen: NodeMemorySeen) -> NodeMemorySeen:
+        more = most * (seen.time - first.time) / max(1, last.time - first.time)
         parts = tuple(
-            part.model_copy(update={"mib": part.mib + more}) if part is largest else part
+            part.model_copy(update={"mib": part.mib + more}) if part.name == largest.name else part
             for part in seen.parts
         )
         return seen.model_copy(update={"parts": parts})
 
-    first, last = node.readings[0].time, node.readings[-1].time
-    return replace(
-        node,
-        readings=tuple(
-            grown(seen, (seen.time - first) / max(1, last - first)) for seen in node.readings
-        ),
-    )
+    return replace(node, readings=tuple(map(grown, node.readings)))
 
 
 def _leak(day: DayEvidence) -> DayEvidence:
-    one, *others = day.memory
-    return replace(day, memory=(leaking(one), *others))
+    node, *others = day.memory
+    return replace(day, memory=(leaking(node), *others))
 
 
 def _killed(day: DayEvidence) -> DayEvidence:
-    one, *others = day.memory
-    after = one.after.model_copy(update={"kills": one.after.kills + 1})
-    return replace(day, memory=(replace(one, after=after), *others))
+    node, *others = day.memory
+    after = node.after.model_copy(update={"kills": node.after.kills + 1})
+    return replace(day, memory=(replace(node, after=after), *others))
 
 
 def _restarted(day: DayEvidence) -> DayEvidence:
-    one, *others = day.memory
-    unit, word = sorted(one.after.units.items())[0]
+    node, *others = day.memory
+    unit, word = sorted(node.after.units.items())[0]
     pid, _, restarts = word.partition("/")
-    units = {**one.after.units, unit: f"{pid}/{int(restarts or 0) + 9}"}
-    after = one.after.model_copy(update={"units": units})
-    return replace(day, memory=(replace(one, after=after), *others))
+    units = {**node.after.units, unit: f"{pid}/{int(restarts or 0) + 9}"}
+    after = node.after.model_copy(update={"units": units})
+    return replace(day, memory=(replace(node, after=after), *others))
 
 
 PLANTED: Mapping[str, tuple[str, Alter]] = {
@@ -186,7 +188,7 @@ def assert_controls(
         ]
         harmed = replace(
             observation,
-            collected=tuple(one for one in observation.collected if one not in sure[-1:]),
+            collected=tuple(sample for sample in observation.collected if sample not in sure[-1:]),
         )
         if not judge_samples(harmed).lost:
             missed.append(f"a lost sample of {observation.device} on {observation.node}")

@@ -50,7 +50,7 @@ def silent_spans(
     found = []
     for span in stops_of(records, node, ended_ns):
         start, end = span.start / NANOSECONDS, span.end / NANOSECONDS
-        answered = [one.time for one in requests.asked if one.ok and one.time > end]
+        answered = [request.time for request in requests.asked if request.ok and request.time > end]
         latest = end + BOOT_SECONDS
         found.append((start, min(min(answered, default=latest), latest)))
     return tuple(found)
@@ -77,7 +77,7 @@ def marks_of(
 ) -> Mapping[str, int]:
     """The marks for the verdict: the last scrape before the node lost its power, and the last one
     before the fault of its connection in which that happened."""
-    ended = max((one.time for one in evidence.served), default=0)
+    ended = max((sample.time for sample in evidence.served), default=0)
     boots = boots_of(records, evidence.node, ended)
     marks = {BEFORE: evidence.marks[BEFORE], HEAL: evidence.marks[HEAL]}
     if not boots:
@@ -96,7 +96,7 @@ def marks_of(
     ]
 
     def last_until(time: float) -> int:
-        before = [one.number for one in evidence.served if one.time <= time]
+        before = [sample.number for sample in evidence.served if sample.time <= time]
         return max(before, default=marks[BEFORE])
 
     just_before = last_until(boot.start - JUST_BEFORE_SECONDS * NANOSECONDS)

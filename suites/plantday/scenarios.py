@@ -180,8 +180,8 @@ class PlantDay:
             fleet=tuple(self._ran(node, people) for node in self.fleet.nodes),
             functions=tuple(self._handled(node) for node in self.functions.nodes),
             metrics=tuple(
-                replace(one, marks=marks_of(one, self.records, self.lab.topology))
-                for one in self.outage.evidence.values()
+                replace(found, marks=marks_of(found, self.records, self.lab.topology))
+                for found in self.outage.evidence.values()
             ),
             models=tuple(self._served(node, people) for node in self.models.order),
             twins=tuple(self._twins()),

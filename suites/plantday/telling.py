@@ -39,18 +39,18 @@ def story_of(
 ) -> Story:
     """`recording` adds how many samples waited on each node."""
     rows = {
-        judging.FLEET: [_fleet(one) for one in day.fleet],
-        judging.MODELS: [row for one in day.models for row in _served(one, day)],
-        judging.FUNCTIONS: [_functions(one) for one in day.functions],
-        judging.METRICS: [_metrics(one) for one in day.metrics],
+        judging.FLEET: [_fleet(node) for node in day.fleet],
+        judging.MODELS: [row for node in day.models for row in _served(node, day)],
+        judging.FUNCTIONS: [_functions(node) for node in day.functions],
+        judging.METRICS: [_metrics(node) for node in day.metrics],
         judging.SAMPLES: list(_waiting(recording.waiting_seen)) if recording else [],
-        judging.MEMORY: [row for one in day.memory for row in _memory(one)],
+        judging.MEMORY: [row for node in day.memory for row in _memory(node)],
     }
     about = (
         f"{day.minutes:g} minutes on {day.stack}, {len(day.faults)} faults, "
         f"{len(day.done)} pushes and updates"
     )
-    end = max([day.ended, *(one.ended for one in day.memory)])
+    end = max([day.ended, *(node.ended for node in day.memory)])
     return Story(
         title="A day of operation",
         about=about,
@@ -131,8 +131,8 @@ def _served(served: ServedEvidence, day: DayEvidence) -> Iterable[Row]:
             if end > start
         ),
     )
-    lost = [one.time for one in served.day.requests.asked if not one.ok]
-    times = [one.time for one in served.day.requests.asked if one.ok]
+    lost = [request.time for request in served.day.requests.asked if not request.ok]
+    times = [request.time for request in served.day.requests.asked if request.ok]
     if times:
         yield Row(f"{served.node} answers", (*_united(times, ""), *_moments(lost)))
 
@@ -141,14 +141,14 @@ def _functions(evidence: FunctionEvidence) -> Row:
     known = {event.id: event for event in evidence.events}
     return Row(
         f"{evidence.node} events",
-        beats=tuple(known[one.id].read for one in evidence.handled if one.id in known),
+        beats=tuple(known[handled.id].read for handled in evidence.handled if handled.id in known),
     )
 
 
 def _metrics(evidence: MetricEvidence) -> Row:
-    there = {one.number for one in evidence.stored}
-    arrived = [one.time / NANOSECONDS for one in evidence.served if one.number in there]
-    lost = [one.time / NANOSECONDS for one in evidence.served if one.number not in there]
+    there = {sample.number for sample in evidence.stored}
+    arrived = [sample.time / NANOSECONDS for sample in evidence.served if sample.number in there]
+    lost = [sample.time / NANOSECONDS for sample in evidence.served if sample.number not in there]
     return Row(f"{evidence.node} {evidence.sender}", (*_united(arrived, ""), *_moments(lost)))
 
 

@@ -64,37 +64,37 @@ from tests.plantday.memoryscenes import memory
 def made() -> tuple[Made, ...]:
     deeds = [activity for activity in DAY.activities if "push" in activity.deed.value]
     later = tuple(
-        Made(f"r1-{number}", at(DAY.at(one.at) + 2), one.deed is Deed.PUSH_BAD)
-        for number, one in enumerate(deeds, 2)
+        Made(f"r1-{number}", at(DAY.at(activity.at) + 2), activity.deed is Deed.PUSH_BAD)
+        for number, activity in enumerate(deeds, 2)
     )
     return (Made("r1-1", None), *later)
 
 
-def arrived(one: Made) -> float:
+def arrived(revision: Made) -> float:
     """When nodes start a revision: 20 s after its push, or after the cloud is back."""
-    if one.pushed is None:
+    if revision.pushed is None:
         return START - 100
     away = [
         seconds_of(span)
         for span in touching(FAULTS, frozenset({"server-cloud"}), ENDED_NS)
-        if seconds_of(span)[0] <= one.pushed <= seconds_of(span)[1]
+        if seconds_of(span)[0] <= revision.pushed <= seconds_of(span)[1]
     ]
-    return max([one.pushed, *(heal for _, heal in away)]) + 20
+    return max([revision.pushed, *(heal for _, heal in away)]) + 20
 
 
 def fleet(node: str) -> FleetEvidence:
     """What runs at a loss of power is started again after the boot."""
     runs: list[Run] = []
-    good = [one for one in made() if not one.bad]
+    good = [revision for revision in made() if not revision.bad]
     for part in ("agent", "helper"):
-        for number, one in enumerate(good):
-            began = arrived(one)
+        for number, revision in enumerate(good):
+            began = arrived(revision)
             ended = arrived(good[number + 1]) - 2 if number + 1 < len(good) else None
             for off, up in boots(node):
                 if began < off and (ended is None or up < ended):
-                    runs.append(Run(part, one.name, f"{part}{number} before", began, up))
+                    runs.append(Run(part, revision.name, f"{part}{number} before", began, up))
                     began = up + 5
-            runs.append(Run(part, one.name, f"{part}{number}", began, ended))
+            runs.append(Run(part, revision.name, f"{part}{number}", began, ended))
     return FleetEvidence(
         node=node,
         runtime=STACK,
@@ -111,7 +111,9 @@ def fleet(node: str) -> FleetEvidence:
 
 
 def wishes() -> tuple[Wish, ...]:
-    update, bad, again = (one for one in DAY.activities if "push" not in one.deed.value)
+    update, bad, again = (
+        activity for activity in DAY.activities if "push" not in activity.deed.value
+    )
     return (
         Wish(BETTER, START - 50),
         Wish(FIRST, at(DAY.at(update.at))),
@@ -192,8 +194,18 @@ def functions(node: str) -> FunctionEvidence:
         event = Event(id, next(ways), "boiler", LIMIT.point, step.seq, step.value, read, read + 10)
         events.append(event)
     handled = tuple(
-        Handled(one.id, one.way, one.seq, one.value, one.read + 20, one.read + 30, 1, 7, one.read)
-        for one in events
+        Handled(
+            event.id,
+            event.way,
+            event.seq,
+            event.value,
+            event.read + 20,
+            event.read + 30,
+            1,
+            7,
+            event.read,
+        )
+        for event in events
     )
     return FunctionEvidence(
         node=node,
@@ -218,7 +230,9 @@ def metrics(node: str) -> MetricEvidence:
         if not any(start <= at(second) <= end for start, end in boots(node)):
             found.append(Served(len(found) + 1, at_ns(second), {"boiler": max(0, second)}))
     off = next((start for start, _ in boots(node)), None)
-    lost = [one.number for one in found if off is not None and one.time < off * NANOSECONDS][-2:]
+    lost = [
+        sample.number for sample in found if off is not None and sample.time < off * NANOSECONDS
+    ][-2:]
     evidence = MetricEvidence(
         node=node,
         sender="vmagent",

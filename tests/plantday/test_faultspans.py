@@ -59,13 +59,13 @@ def test_a_node_is_silent_from_its_reset_to_its_first_answer_but_not_for_ever() 
 
 def test_marks_are_the_last_scrapes_before_the_outage_and_before_the_loss_of_power() -> None:
     evidence = scenes.metrics("edge-arm")
-    served = {one.number: one.time for one in evidence.served}
-    (away,) = [one for one in FAULTS if "server-cloud" in one.fault.scope.links]
-    (reset,) = [one for one in FAULTS if one.fault.fault == "reboot"]
+    served = {sample.number: sample.time for sample in evidence.served}
+    (away,) = [record for record in FAULTS if "server-cloud" in record.fault.scope.links]
+    (reset,) = [record for record in FAULTS if record.fault.fault == "reboot"]
     second = 2 * NANOSECONDS
     assert 0 <= away.began - served[evidence.marks[BEFORE]] <= second
     assert 0 <= reset.began - served[evidence.marks[RESET]] <= second
-    without = tuple(one for one in FAULTS if one is not reset)
+    without = tuple(record for record in FAULTS if record is not reset)
     marks = marks_of(replace(evidence, marks={**evidence.marks, BEFORE: 6}), without, TOPOLOGY)
     assert RESET not in marks
     assert marks[BEFORE] == 6

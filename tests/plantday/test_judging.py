@@ -37,7 +37,7 @@ def test_a_day_without_a_loss_passes_in_all_parts() -> None:
 def test_each_planted_defect_turns_its_part_red_and_the_whole_day(defect: str) -> None:
     part, alter = PLANTED[defect]
     harmed = alter(scenes.day())
-    assert [each.name for each in judged(harmed) if not each.passed] == [part]
+    assert [found.name for found in judged(harmed) if not found.passed] == [part]
     assert not whole(harmed).passed
 
 
@@ -98,7 +98,7 @@ def test_a_boot_of_the_plan_explains_another_start_and_a_boot_of_nobodys_does_no
 def test_a_kill_of_the_plan_explains_one_restart() -> None:
     found = memory("edge-riscv")
     assert judge_node_memory(found).passed, str(judge_node_memory(found))
-    without = tuple(one for one in found.faults if one.fault.fault != "kill")
+    without = tuple(record for record in found.faults if record.fault.fault != "kill")
     verdict = judge_node_memory(replace(found, faults=without))
     assert "edge-lab-functions-broker.service was restarted 1 times" in verdict.problems[0]
 
@@ -126,8 +126,8 @@ def test_samples_that_were_taken_long_before_a_loss_of_power_are_not_excused() -
     found = scenes.metrics("edge-arm")
     assert judging.judge_metrics(found).passed, str(judging.judge_metrics(found))
     (boot, *_) = boots("edge-arm")
-    early = [one.number for one in found.served if one.time < (boot[0] - 120) * 1e9][-1]
-    stored = tuple(one for one in found.stored if one.number != early)
+    early = [sample.number for sample in found.served if sample.time < (boot[0] - 120) * 1e9][-1]
+    stored = tuple(sample for sample in found.stored if sample.number != early)
     assert not judging.judge_metrics(replace(found, stored=stored)).passed
 
 

@@ -93,7 +93,9 @@ def test_a_whole_day_is_done_at_its_times() -> None:
     day = Day(60)
     live(found, day, clock)
     assert clock.now == day.seconds
-    assert [done.deed for done in found.done] == [one.deed.value for one in day.activities]
+    assert [done.deed for done in found.done] == [
+        activity.deed.value for activity in day.activities
+    ]
     for activity, done in zip(day.activities, found.done, strict=True):
         assert day.at(activity.at) <= done.time <= day.at(activity.until)
         assert done.tries == 1

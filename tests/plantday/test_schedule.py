@@ -112,7 +112,10 @@ def test_a_push_meets_a_silent_git_server() -> None:
             if item.fault.fault == "freeze"
             if "server" in item.fault.scope.nodes
         ]
-        assert any(silent.at_s < day.at(one.at) < silent.ends_s < day.at(one.until) for one in DAY)
+        assert any(
+            silent.at_s < day.at(activity.at) < silent.ends_s < day.at(activity.until)
+            for activity in DAY
+        )
 
 
 def test_what_a_smaller_lab_lacks_is_said() -> None:

@@ -41,10 +41,11 @@ def test_no_two_listen_on_one_port(stack_name: str) -> None:
         **{addon.name: addon.endpoints(TOPOLOGY, platform.stack) for addon in platform.addons},
     }
     ports = {
-        owner: {(each.node, each.port) for each in endpoints} for owner, endpoints in owners.items()
+        owner: {(endpoint.node, endpoint.port) for endpoint in endpoints}
+        for owner, endpoints in owners.items()
     }
-    for (one, mine), (other, its) in combinations(ports.items(), 2):
-        assert not mine & its, f"{one} and {other}"
+    for (owner, mine), (other, its) in combinations(ports.items(), 2):
+        assert not mine & its, f"{owner} and {other}"
 
 
 @builds

@@ -79,13 +79,13 @@ def test_labels_of_deeds_never_overlap_and_stay_on_the_picture(
     minutes: list[float], label: str
 ) -> None:
     axis = Axis(Span(at(0), at(3600)), at(0), LEFT, RIGHT)
-    deeds = [deed(each, label) for each in minutes]
+    deeds = [deed(minute, label) for minute in minutes]
     lanes = marks_in_lanes(deeds, axis)
     assert sum(map(len, lanes)) == len(deeds)
     for lane in lanes:
         ordered = sorted(lane, key=lambda mark: mark.begins)
-        for one, other in pairwise(ordered):
-            assert one.ends + APART < other.begins
+        for mark, other in pairwise(ordered):
+            assert mark.ends + APART < other.begins
         for mark in lane:
             width = text_width(mark.label, 10.5)
             assert mark.ends - mark.begins >= width
@@ -98,9 +98,9 @@ def test_a_story_of_any_length_is_inside_its_picture(minutes: int) -> None:
     root = ET.fromstring(story_svg(told))
     inside(root)
     labels = [
-        each
-        for each in root.iter(f"{SVG}text")
-        if (each.text or "").isdigit() and each.get("font-size") == "10"
+        text
+        for text in root.iter(f"{SVG}text")
+        if (text.text or "").isdigit() and text.get("font-size") == "10"
     ]
     assert 2 <= len(labels) // 2 <= 15
 
