@@ -13,7 +13,7 @@ from edge_lab.oracles.spans import Span
 
 
 @dataclass(frozen=True)
-class Deed:
+class Action:
     """Something that somebody did at one moment."""
 
     time: int
@@ -65,7 +65,7 @@ class Story:
     title: str
     about: str
     span: Span
-    deeds: Sequence[Deed]
+    actions: Sequence[Action]
     faults: Sequence[FaultRecord]
     parts: Sequence[Part]
     problems: Sequence[str] = ()

@@ -35,7 +35,7 @@ def story_html(story: Story) -> str:
         _listed("Problems", story.problems),
         story_svg(story),
         f"<h2>Parts</h2>\n{_parts(story.parts)}",
-        f"<h2>What people did</h2>\n{_deeds(story)}",
+        f"<h2>What people did</h2>\n{_actions(story)}",
         f"<h2>What the plan broke</h2>\n{_faults(story)}",
         _listed("Left out of the plan", story.left_out),
     ]
@@ -62,12 +62,12 @@ def _parts(parts: Sequence[Part]) -> str:
     )
 
 
-def _deeds(story: Story) -> str:
+def _actions(story: Story) -> str:
     return _table(
         ("after", "what", ""),
         (
-            f"{_name(_after(story, deed.time))}{_text(deed.label)}{_text(deed.hint)}"
-            for deed in story.deeds
+            f"{_name(_after(story, action.time))}{_text(action.label)}{_text(action.hint)}"
+            for action in story.actions
         ),
     )
 

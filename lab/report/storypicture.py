@@ -1,4 +1,4 @@
-"""The picture of a story: deeds, faults and parts on one time axis in minutes."""
+"""The picture of a story: actions, faults and parts on one time axis in minutes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edge_lab.oracles.spans import NANOSECONDS, Span, united
 from edge_lab.report.bands import BAD, GOOD, NOT_KNOWN
 from edge_lab.report.canvas import INK, MUTED, RULE, Axis, Canvas, shortened, text_width
 from edge_lab.report.faultbars import FAULT, FAULT_TEXT, FaultBar, active_span, lanes_of
-from edge_lab.report.story import Deed, Part, Row, Story, Stretch
+from edge_lab.report.story import Action, Part, Row, Story, Stretch
 
 WIDTH, LEFT, RIGHT = 1200, 196, 1180
 BAR, ROW, CURVE, HEAD = 13, 18, 38, 26
@@ -23,10 +23,10 @@ APART = 8
 
 
 @dataclass(frozen=True)
-class DeedMark:
-    """A deed with the place of its label; the label is right of the mark, or left at the edge."""
+class ActionMark:
+    """A action with the place of its label; the label is right of the mark, or left at the edge."""
 
-    deed: Deed
+    action: Action
     x: float
     label: str
     anchor: str
@@ -34,11 +34,11 @@ class DeedMark:
     ends: float
 
 
-def marks_in_lanes(deeds: Sequence[Deed], axis: Axis) -> list[list[DeedMark]]:
+def marks_in_lanes(actions: Sequence[Action], axis: Axis) -> list[list[ActionMark]]:
     """Lanes in which no label overlaps another one."""
-    lanes: list[list[DeedMark]] = []
-    for deed in sorted(deeds, key=lambda deed: deed.time):
-        mark = _mark(deed, axis)
+    lanes: list[list[ActionMark]] = []
+    for action in sorted(actions, key=lambda action: action.time):
+        mark = _mark(action, axis)
         for lane in lanes:
             if all(
                 mark.begins > other.ends + APART or mark.ends < other.begins - APART
@@ -51,13 +51,13 @@ def marks_in_lanes(deeds: Sequence[Deed], axis: Axis) -> list[list[DeedMark]]:
     return lanes
 
 
-def _mark(deed: Deed, axis: Axis) -> DeedMark:
-    x = axis.x(deed.time)
-    label = shortened(deed.label, max(x - axis.left, axis.right - x) - 12, TEXT)
+def _mark(action: Action, axis: Axis) -> ActionMark:
+    x = axis.x(action.time)
+    label = shortened(action.label, max(x - axis.left, axis.right - x) - 12, TEXT)
     width = text_width(label, TEXT) + 8
     if x + width <= axis.right:
-        return DeedMark(deed, x, label, "start", x - 4, x + width)
-    return DeedMark(deed, x, label, "end", x - width, x + 4)
+        return ActionMark(action, x, label, "start", x - 4, x + width)
+    return ActionMark(action, x, label, "end", x - width, x + 4)
 
 
 def story_svg(story: Story) -> str:
@@ -75,11 +75,14 @@ class _Picture:
 
     def draw(self) -> str:
         faults = sorted(self._story.faults, key=lambda record: (record.began, record.id))
-        deeds, bars = marks_in_lanes(self._story.deeds, self._axis), lanes_of(faults, self._axis)
-        top = self._y + ROW * (max(1, len(deeds)) + max(1, len(bars))) + 10
+        actions, bars = (
+            marks_in_lanes(self._story.actions, self._axis),
+            lanes_of(faults, self._axis),
+        )
+        top = self._y + ROW * (max(1, len(actions)) + max(1, len(bars))) + 10
         bottom = top + 22 + sum(map(_height, self._story.parts))
         self._background(top, bottom)
-        self._people(deeds)
+        self._people(actions)
         self._faults(bars)
         self._y = top + 22
         for part in self._story.parts:
@@ -116,12 +119,12 @@ class _Picture:
 
     # -- what happened -----------------------------------------------------------------------
 
-    def _people(self, lanes: Sequence[Sequence[DeedMark]]) -> None:
+    def _people(self, lanes: Sequence[Sequence[ActionMark]]) -> None:
         self._canvas.text(16, self._y + 11, "people", bold=True)
         for lane in lanes:
             for mark in lane:
-                ink = BAD if mark.deed.bad else CURVE_LINE
-                hint = mark.deed.hint or mark.deed.label
+                ink = BAD if mark.action.bad else CURVE_LINE
+                hint = mark.action.hint or mark.action.label
                 self._canvas.rect(min(mark.x, RIGHT - 3), self._y, 3, BAR, ink, hint=hint)
                 at = mark.x + 7 if mark.anchor == "start" else mark.x - 5
                 self._canvas.text(

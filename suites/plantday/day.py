@@ -12,7 +12,7 @@ BAD_MODEL = (0.52, 0.70)
 operator passes over edge nodes that it cannot reach, and the cloud does not compare versions."""
 
 
-class Deed(StrEnum):
+class Action(StrEnum):
     PUSH = "push"
     """A good revision."""
     PUSH_BAD = "push of a bad revision"
@@ -30,21 +30,21 @@ class Activity:
     at: float
     until: float
     """While it fails because of a fault in progress, it is tried again until then."""
-    deed: Deed
+    action: Action
     after_refusal: bool = False
     """It waits, until its slot ends, for the bad model to be refused."""
 
 
 DAY: tuple[Activity, ...] = (
-    Activity(0.03, 0.08, Deed.PUSH),
-    Activity(0.08, 0.15, Deed.UPDATE),
-    Activity(0.24, 0.30, Deed.PUSH),
-    Activity(0.36, 0.43, Deed.PUSH_BAD),
+    Activity(0.03, 0.08, Action.PUSH),
+    Activity(0.08, 0.15, Action.UPDATE),
+    Activity(0.24, 0.30, Action.PUSH),
+    Activity(0.36, 0.43, Action.PUSH_BAD),
     # The Git server is silent meanwhile.
-    Activity(0.45, 0.52, Deed.PUSH),
-    Activity(BAD_MODEL[0], 0.58, Deed.UPDATE_BAD),
-    Activity(0.60, BAD_MODEL[1], Deed.UPDATE, after_refusal=True),
-    Activity(0.72, QUIET, Deed.PUSH),
+    Activity(0.45, 0.52, Action.PUSH),
+    Activity(BAD_MODEL[0], 0.58, Action.UPDATE_BAD),
+    Activity(0.60, BAD_MODEL[1], Action.UPDATE, after_refusal=True),
+    Activity(0.72, QUIET, Action.PUSH),
 )
 
 

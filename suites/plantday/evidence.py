@@ -23,7 +23,7 @@ class Done:
     """Something that people did."""
 
     time: float
-    deed: str
+    action: str
     what: str
     """The revision or the version."""
     tries: int = 1

@@ -71,14 +71,14 @@ def judge_day(
     )
 
 
-def judge_whole(parts: Sequence[Part], stack: str, *, faults: int, deeds: int) -> Verdict:
+def judge_whole(parts: Sequence[Part], stack: str, *, faults: int, actions: int) -> Verdict:
     """The one verdict: nothing lost, memory flat."""
     absent = [name for name in PARTS if name not in {part.name for part in parts}]
     problems = [f"no evidence: {name} was not judged" for name in absent]
     problems += [f"{part.name}: {problem}" for part in parts for problem in part.problems]
     if not faults:
         problems.append("no evidence: the plan has injected no fault")
-    if not deeds:
+    if not actions:
         problems.append("no evidence: nobody did anything")
     passed = sum(part.passed for part in parts)
     measures = (

@@ -15,7 +15,7 @@ from edge_lab.core.errors import DeadlineExceeded, LabError
 from edge_lab.core.step import step
 from suites.gitops.side import Side as Fleet
 from suites.models.side import Side as Models
-from suites.plantday.day import Activity, Day, Deed
+from suites.plantday.day import Action, Activity, Day
 from suites.plantday.evidence import Done, Made, Wish
 
 RETRY_SECONDS = 5.0
@@ -71,7 +71,7 @@ class People:
         stop = threading.Event()
         for activity in day.activities:
             self._wait(clock, day.at(activity.at), stop)
-            with step(f"{activity.deed.value} at {day.at(activity.at):.0f} s"):
+            with step(f"{activity.action.value} at {day.at(activity.at):.0f} s"):
                 self._do(activity, day, clock, deadline, stop)
         self._wait(clock, day.seconds, stop)
 
@@ -94,22 +94,22 @@ class People:
             try:
                 if last or not activity.after_refusal or self._refused():
                     tries += 1
-                    what = self._deed(activity.deed)
-                    self.done.append(Done(self.now(), activity.deed.value, what, tries))
+                    what = self._act(activity.action)
+                    self.done.append(Done(self.now(), activity.action.value, what, tries))
                     return
             except self.transient as trouble:
                 if last:
                     raise LabError(
-                        f"{activity.deed.value} was not possible in its slot, until "
+                        f"{activity.action.value} was not possible in its slot, until "
                         f"{ends:.0f} s: {trouble}"
                     ) from trouble
             self._wait(clock, min(clock.now + RETRY_SECONDS, max(ends, clock.now)), stop)
 
-    def _deed(self, deed: Deed) -> str:
+    def _act(self, action: Action) -> str:
         """Does it, and returns the name of the revision or version."""
-        if deed in (Deed.PUSH, Deed.PUSH_BAD):
-            return self._push(bad=deed is Deed.PUSH_BAD)
-        return self._want(bad=deed is Deed.UPDATE_BAD)
+        if action in (Action.PUSH, Action.PUSH_BAD):
+            return self._push(bad=action is Action.PUSH_BAD)
+        return self._want(bad=action is Action.UPDATE_BAD)
 
     def _push(self, *, bad: bool) -> str:
         # Another attempt pushes the same revision: the one before may have arrived after all.

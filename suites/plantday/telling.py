@@ -10,7 +10,7 @@ from edge_lab.evidence.recording import WaitingSeen
 from edge_lab.measuring.spread import spread
 from edge_lab.oracles.spans import NANOSECONDS, Span
 from edge_lab.oracles.verdict import Verdict
-from edge_lab.report.story import Deed, Row, Story, Stretch
+from edge_lab.report.story import Action, Row, Story, Stretch
 from edge_lab.report.story import Part as PartStory
 from edge_lab.report.storypage import story_html
 from suites.functions.evidence import Evidence as FunctionEvidence
@@ -55,11 +55,11 @@ def story_of(
         title="A day of operation",
         about=about,
         span=Span(_ns(day.began), _ns(end)),
-        deeds=tuple(
-            Deed(
+        actions=tuple(
+            Action(
                 _ns(done.time),
-                f"{done.deed} {done.what}",
-                "bad" in done.deed,
+                f"{done.action} {done.what}",
+                "bad" in done.action,
                 f"tried {done.tries} times" if done.tries > 1 else "",
             )
             for done in day.done

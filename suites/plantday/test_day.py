@@ -45,7 +45,7 @@ def test_a_day_with_everything_at_once(
     limit = plant_day.functions.watched(plant_day.functions.nodes[0]).limit
     late_s = time_limit(TWIN_LATE_SECONDS).total
     parts = judge_day(found, samples, limit, twin_late_s=late_s)
-    whole = judge_whole(parts, lab.stack_name, faults=len(found.faults), deeds=len(found.done))
+    whole = judge_whole(parts, lab.stack_name, faults=len(found.faults), actions=len(found.done))
     page = page_of(found, parts, whole, watch.recording)
     allure.attach(page, "the day", allure.attachment_type.HTML)
     allure.global_attach(page, "plant day", allure.attachment_type.HTML)

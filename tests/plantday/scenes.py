@@ -19,7 +19,7 @@ from suites.functions.evidence import Evidence as FunctionEvidence
 from suites.functions.evidence import Step
 from suites.metrics.evidence import BEFORE, HEAL
 from suites.metrics.evidence import Evidence as MetricEvidence
-from suites.plantday.day import Deed
+from suites.plantday.day import Action
 from suites.plantday.evidence import (
     DayEvidence,
     Done,
@@ -62,10 +62,10 @@ from tests.plantday.memoryscenes import memory
 
 
 def made() -> tuple[Made, ...]:
-    deeds = [activity for activity in DAY.activities if "push" in activity.deed.value]
+    actions = [activity for activity in DAY.activities if "push" in activity.action.value]
     later = tuple(
-        Made(f"r1-{number}", at(DAY.at(activity.at) + 2), activity.deed is Deed.PUSH_BAD)
-        for number, activity in enumerate(deeds, 2)
+        Made(f"r1-{number}", at(DAY.at(activity.at) + 2), activity.action is Action.PUSH_BAD)
+        for number, activity in enumerate(actions, 2)
     )
     return (Made("r1-1", None), *later)
 
@@ -112,7 +112,7 @@ def fleet(node: str) -> FleetEvidence:
 
 def wishes() -> tuple[Wish, ...]:
     update, bad, again = (
-        activity for activity in DAY.activities if "push" not in activity.deed.value
+        activity for activity in DAY.activities if "push" not in activity.action.value
     )
     return (
         Wish(BETTER, START - 50),
@@ -269,12 +269,12 @@ def done() -> tuple[Done, ...]:
     pushed, wanted = iter(made()[1:]), iter(wishes()[1:])
     found = []
     for activity in DAY.activities:
-        if "push" in activity.deed.value:
+        if "push" in activity.action.value:
             revision = next(pushed)
-            found.append(Done(revision.pushed or 0.0, activity.deed.value, revision.name))
+            found.append(Done(revision.pushed or 0.0, activity.action.value, revision.name))
         else:
             wish = next(wanted)
-            found.append(Done(wish.time, activity.deed.value, wish.tag))
+            found.append(Done(wish.time, activity.action.value, wish.tag))
     return tuple(found)
 
 

@@ -24,7 +24,7 @@ def judged(day: DayEvidence) -> tuple[Part, ...]:
 
 
 def whole(day: DayEvidence) -> Verdict:
-    return judge_whole(judged(day), STACK, faults=len(day.faults), deeds=len(day.done))
+    return judge_whole(judged(day), STACK, faults=len(day.faults), actions=len(day.done))
 
 
 def test_a_day_without_a_loss_passes_in_all_parts() -> None:
@@ -56,9 +56,9 @@ def test_a_part_without_evidence_does_not_pass(gone: str) -> None:
 
 def test_a_day_on_which_nothing_happened_is_no_evidence() -> None:
     parts = judged(scenes.day())
-    assert not judge_whole(parts, STACK, faults=0, deeds=5).passed
-    assert not judge_whole(parts, STACK, faults=5, deeds=0).passed
-    assert not judge_whole(parts[:-1], STACK, faults=5, deeds=5).passed
+    assert not judge_whole(parts, STACK, faults=0, actions=5).passed
+    assert not judge_whole(parts, STACK, faults=5, actions=0).passed
+    assert not judge_whole(parts[:-1], STACK, faults=5, actions=5).passed
 
 
 def test_the_controls_of_a_run_find_all_defects() -> None:

@@ -18,7 +18,7 @@ from edge_lab.core.errors import DeadlineExceeded, LabError
 from suites.gitops.side import Side as Fleet
 from suites.models.side import Said
 from suites.models.side import Side as Models
-from suites.plantday.day import Activity, Day, Deed
+from suites.plantday.day import Action, Activity, Day
 from suites.plantday.people import People
 
 
@@ -93,8 +93,8 @@ def test_a_whole_day_is_done_at_its_times() -> None:
     day = Day(60)
     live(found, day, clock)
     assert clock.now == day.seconds
-    assert [done.deed for done in found.done] == [
-        activity.deed.value for activity in day.activities
+    assert [done.action for done in found.done] == [
+        activity.action.value for activity in day.activities
     ]
     for activity, done in zip(day.activities, found.done, strict=True):
         assert day.at(activity.at) <= done.time <= day.at(activity.until)
@@ -107,7 +107,7 @@ def test_a_whole_day_is_done_at_its_times() -> None:
 
 
 def test_what_fails_by_a_fault_is_done_again_with_the_same_revision() -> None:
-    day = Day(10, (Activity(0.1, 0.5, Deed.PUSH),))
+    day = Day(10, (Activity(0.1, 0.5, Action.PUSH),))
     found, fleet, _, clock = people(silent=(0.0, 100.0))
     live(found, day, clock)
     ((time, revision),) = fleet.pushes
@@ -118,7 +118,7 @@ def test_what_fails_by_a_fault_is_done_again_with_the_same_revision() -> None:
 
 
 def test_what_fails_for_its_whole_slot_is_an_error_of_the_lab() -> None:
-    day = Day(10, (Activity(0.1, 0.2, Deed.PUSH),))
+    day = Day(10, (Activity(0.1, 0.2, Action.PUSH),))
     found, _, _, clock = people(silent=(0.0, 1e9))
     with pytest.raises(LabError, match="push was not possible in its slot, until 120 s"):
         live(found, day, clock)
@@ -127,8 +127,8 @@ def test_what_fails_for_its_whole_slot_is_an_error_of_the_lab() -> None:
 
 def test_an_update_waits_for_the_bad_one_to_be_refused_but_not_beyond_its_slot() -> None:
     activities = (
-        Activity(0.1, 0.2, Deed.UPDATE_BAD),
-        Activity(0.2, 0.5, Deed.UPDATE, after_refusal=True),
+        Activity(0.1, 0.2, Action.UPDATE_BAD),
+        Activity(0.2, 0.5, Action.UPDATE, after_refusal=True),
     )
     for refuses_after, earliest, latest in ((100.0, 160, 170), (1e9, 300, 300)):
         found, _, models, clock = people()
@@ -139,7 +139,7 @@ def test_an_update_waits_for_the_bad_one_to_be_refused_but_not_beyond_its_slot()
 
 
 def test_a_day_that_takes_too_long_ends() -> None:
-    day = Day(10, (Activity(0.1, 0.9, Deed.PUSH),))
+    day = Day(10, (Activity(0.1, 0.9, Action.PUSH),))
     found, _, _, clock = people(silent=(0.0, 1e9))
     with pytest.raises(DeadlineExceeded):
         found.live(day, clock, Deadline.after(0))

@@ -12,7 +12,7 @@ from edge_lab.faults.plan import load_plan, parse_plan
 from edge_lab.faults.schedule import Contradictions, Planned
 from edge_lab.fixtures.plantday import DEFAULT_MINUTES, LEAST_MINUTES
 from edge_lab.topology import Topology, parse_topology
-from suites.plantday.day import BAD_MODEL, DAY, QUIET, Day, Deed
+from suites.plantday.day import BAD_MODEL, DAY, QUIET, Action, Day
 from suites.plantday.dayplan import FILE, plan_of_day
 from tests.budget import examples
 from tests.conftest import LABS
@@ -47,9 +47,9 @@ def test_slots_follow_one_another() -> None:
 
 
 def test_what_is_bad_is_followed_by_what_is_good() -> None:
-    deeds = [activity.deed for activity in DAY]
-    assert deeds.index(Deed.PUSH_BAD) < len(deeds) - 1 - deeds[::-1].index(Deed.PUSH)
-    assert deeds.index(Deed.UPDATE_BAD) < len(deeds) - 1 - deeds[::-1].index(Deed.UPDATE)
+    actions = [activity.action for activity in DAY]
+    assert actions.index(Action.PUSH_BAD) < len(actions) - 1 - actions[::-1].index(Action.PUSH)
+    assert actions.index(Action.UPDATE_BAD) < len(actions) - 1 - actions[::-1].index(Action.UPDATE)
 
 
 # -- faults ----------------------------------------------------------------------------------------

@@ -16,15 +16,15 @@ from tests.plantday.madeup import EDGES, FIRST, LIMIT, SECOND, STACK
 
 def story(day: DayEvidence) -> Story:
     parts = judge_day(day, scenes.samples(), LIMIT)
-    whole = judge_whole(parts, STACK, faults=len(day.faults), deeds=len(day.done))
+    whole = judge_whole(parts, STACK, faults=len(day.faults), actions=len(day.done))
     return story_of(day, parts, whole, scenes.recording())
 
 
 def test_it_tells_what_people_did_what_broke_and_what_each_part_did() -> None:
     told = story(scenes.day())
     assert told.passed
-    assert len(told.deeds) == len(scenes.day().done)
-    assert [deed.bad for deed in told.deeds].count(True) == 2
+    assert len(told.actions) == len(scenes.day().done)
+    assert [action.bad for action in told.actions].count(True) == 2
     assert [part.name for part in told.parts] == list(PARTS)
     assert all(part.said for part in told.parts)
     by_name = {part.name: part for part in told.parts}
@@ -53,5 +53,5 @@ def test_what_is_lost_is_told_with_its_problem() -> None:
 def test_names_that_look_like_markup_are_escaped() -> None:
     harmed = replace(scenes.day(), left_out=("<script>alert(1)</script>",))
     parts = judge_day(harmed, scenes.samples(), LIMIT)
-    page = page_of(harmed, parts, judge_whole(parts, STACK, faults=1, deeds=1))
+    page = page_of(harmed, parts, judge_whole(parts, STACK, faults=1, actions=1))
     assert "<script>" not in page

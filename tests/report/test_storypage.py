@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from edge_lab.faults.kinds import Cut, Kill
 from edge_lab.oracles.spans import Span
 from edge_lab.report.canvas import Axis, text_width
-from edge_lab.report.story import Deed, Part, Row, Story, Stretch
+from edge_lab.report.story import Action, Part, Row, Story, Stretch
 from edge_lab.report.storypage import story_html
 from edge_lab.report.storypicture import APART, LEFT, RIGHT, WIDTH, marks_in_lanes, story_svg
 from tests.budget import examples
@@ -23,16 +23,16 @@ from tests.report.test_timeline import SVG, inside, texts
 MINUTE = 60
 
 
-def deed(minutes: float, label: str = "push r2", *, bad: bool = False) -> Deed:
-    return Deed(at(MINUTE * minutes), label, bad)
+def action(minutes: float, label: str = "push r2", *, bad: bool = False) -> Action:
+    return Action(at(MINUTE * minutes), label, bad)
 
 
-def story(minutes: float = 60, deeds: Sequence[Deed] = (), parts: Sequence[Part] = ()) -> Story:
+def story(minutes: float = 60, actions: Sequence[Action] = (), parts: Sequence[Part] = ()) -> Story:
     faults = (
         fault(1, Cut(link="arm-cloud"), 600, 601, 900, 902),
         fault(2, Kill(node="edge-arm", service="kubelet.service"), 1200, 1201, 1202, 1203),
     )
-    return Story("A day", "two faults", Span(at(0), at(MINUTE * minutes)), deeds, faults, parts)
+    return Story("A day", "two faults", Span(at(0), at(MINUTE * minutes)), actions, faults, parts)
 
 
 PART = Part(
@@ -50,8 +50,10 @@ PART = Part(
 )
 
 
-def test_a_story_shows_deeds_faults_and_parts_with_their_verdicts() -> None:
-    told = story(deeds=[deed(2), deed(20, "update to a bad model worse", bad=True)], parts=[PART])
+def test_a_story_shows_actions_faults_and_parts_with_their_verdicts() -> None:
+    told = story(
+        actions=[action(2), action(20, "update to a bad model worse", bad=True)], parts=[PART]
+    )
     root = ET.fromstring(story_svg(told))
     shown = texts(root)
     for text in ("push r2", "1  cut on arm-cloud", "models", "passed", "10", "500 to 650 MiB"):
@@ -75,13 +77,13 @@ def test_one_part_that_failed_or_one_problem_is_enough() -> None:
     minutes=st.lists(st.floats(-1, 61), max_size=14),
     label=st.text(st.characters(codec="ascii", min_codepoint=32), min_size=1, max_size=60),
 )
-def test_labels_of_deeds_never_overlap_and_stay_on_the_picture(
+def test_labels_of_actions_never_overlap_and_stay_on_the_picture(
     minutes: list[float], label: str
 ) -> None:
     axis = Axis(Span(at(0), at(3600)), at(0), LEFT, RIGHT)
-    deeds = [deed(minute, label) for minute in minutes]
-    lanes = marks_in_lanes(deeds, axis)
-    assert sum(map(len, lanes)) == len(deeds)
+    actions = [action(minute, label) for minute in minutes]
+    lanes = marks_in_lanes(actions, axis)
+    assert sum(map(len, lanes)) == len(actions)
     for lane in lanes:
         ordered = sorted(lane, key=lambda mark: mark.begins)
         for mark, other in pairwise(ordered):
@@ -94,7 +96,7 @@ def test_labels_of_deeds_never_overlap_and_stay_on_the_picture(
 
 @pytest.mark.parametrize("minutes", [1, 12, 60, 480])
 def test_a_story_of_any_length_is_inside_its_picture(minutes: int) -> None:
-    told = story(minutes, [deed(share * minutes) for share in (0, 0.5, 0.51, 0.52, 1)], [PART])
+    told = story(minutes, [action(share * minutes) for share in (0, 0.5, 0.51, 0.52, 1)], [PART])
     root = ET.fromstring(story_svg(told))
     inside(root)
     labels = [
