@@ -21,6 +21,8 @@ from suites.plantday.memory import judge_node_memory
 
 TWIN_LATE_SECONDS = 10.0
 """How much older than the collect cycle the value of a twin may be in the end."""
+ANSWER_GAP_SECONDS = 30.0
+"""Time without an answer of a model that is allowed: an emulated CPU does everything else, too."""
 LEAST_EVENTS = 1
 """Of each way of waking, on each node."""
 
@@ -193,7 +195,9 @@ def judge_served(served: ServedEvidence) -> Verdict:
     problems: list[str] = []
     measures: tuple[Measure, ...] = ()
     if served.day.steps:
-        found, measures = requests_found(served.day, set(good), "of the day")
+        found, measures = requests_found(
+            served.day, set(good), "of the day", gap_s=ANSWER_GAP_SECONDS
+        )
         problems += found
     if len(good) < 2 or not bad:
         problems.append("no evidence: no update, or no bad version was wanted")

@@ -52,9 +52,14 @@ def judge_requests(evidence: Evidence, allowed: Collection[str], *, label: str =
 
 
 def requests_found(
-    evidence: Evidence, allowed: Collection[str], label: str = ""
+    evidence: Evidence,
+    allowed: Collection[str],
+    label: str = "",
+    *,
+    gap_s: float = GAP_SECONDS,
 ) -> tuple[tuple[str, ...], tuple[Measure, ...]]:
-    """Problems and measures of the requests of an interval."""
+    """Problems and measures of the requests of an interval; `gap_s` is the time without an answer
+    that is allowed."""
     asked = evidence.requests.asked
     problems: list[str] = []
     if len(asked) < LEAST_REQUESTS:
@@ -81,8 +86,8 @@ def requests_found(
     if altered:
         problems.append(f"{len(altered)} requests have other inputs than the device: {altered[0]}")
     gap = longest_gap(evidence)
-    if gap is not None and gap > GAP_SECONDS:
-        problems.append(f"no answer for {gap:.1f} s; {GAP_SECONDS:g} s are allowed")
+    if gap is not None and gap > gap_s:
+        problems.append(f"no answer for {gap:.1f} s; {gap_s:g} s are allowed")
     node = evidence.node
     times = sorted(request.ms for request in asked if request.ms is not None)
     return tuple(problems), (

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from edge_lab.oracles.models.requests import judge_requests
+from edge_lab.oracles.models.requests import judge_requests, requests_found
 from tests.oracles.models.scenes import (
     BEGAN,
     DIGESTS,
@@ -75,6 +75,23 @@ def test_a_long_silence_is_red_unless_the_node_was_off() -> None:
     found = without(STEADY, *range(20, 40))
     red(judge_requests(found, {OLD}), "no answer for")
     assert judge_requests(replace(found, reboots=((BEGAN + 21, BEGAN + 39),)), {OLD}).passed
+
+
+def test_time_in_which_the_device_could_not_be_read_is_no_time_without_an_answer() -> None:
+    found = without(STEADY, *range(20, 40))
+    blind = ((BEGAN + 21, BEGAN + 30), (BEGAN + 28, BEGAN + 39))
+    assert judge_requests(replace(found, blind=blind), {OLD}).passed
+    red(judge_requests(replace(found, blind=blind[:1]), {OLD}), "no answer for")
+    # A request that was made must be answered all the same.
+    lost = changed(STEADY, 25, ok=False, message="refused")
+    red(judge_requests(replace(lost, blind=blind), {OLD}), "got no answer")
+
+
+def test_a_longer_time_without_an_answer_may_be_allowed() -> None:
+    found = without(STEADY, *range(20, 40))
+    assert requests_found(found, {OLD}, gap_s=25.0)[0] == ()
+    (problem,) = requests_found(found, {OLD}, gap_s=15.0)[0]
+    assert "15 s are allowed" in problem
 
 
 def test_no_requests_are_no_evidence() -> None:
