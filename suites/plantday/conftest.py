@@ -48,8 +48,10 @@ def plan_file(day_plan: DayPlan, tmp_path: Path) -> Path:
 def plant_day(
     lab: Lab, faults: FaultEngine, time_limit: TimeLimit, day: Day, day_plan: DayPlan
 ) -> PlantDay:
-    """The day of the lab; skips if the topology lacks an add-on."""
+    """The day of the lab; skips if the topology lacks an add-on, or has no twin."""
     missing = [name for name in ADDONS if name not in lab.topology.addons]
+    if not any(device.twins for device in lab.topology.devices):
+        missing.append("a twin")
     if missing:
         raise MissingCapability(
             f"the topology lacks {', '.join(missing)}: labs/plant-day.yaml has everything"
