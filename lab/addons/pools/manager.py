@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from edge_lab.addons.pools.names import (
     ACCOUNTS,
-    MANAGER_NAMESPACE,
     NODE_POOL_VERSION,
     NODE_POOLS,
     STATE,
@@ -35,7 +34,6 @@ def manager_command(place: Place) -> tuple[str, ...]:
         f"--kubeconfig={place.kubeconfig}",
         f"--controllers={','.join(ACCOUNTS)}",
         "--disable-independent-webhooks=*",
-        f"--working-namespace={MANAGER_NAMESPACE}",
         "--leader-elect=false",
         f"--metrics-addr={place.metrics}",
         f"--health-probe-addr={place.health}",

@@ -35,8 +35,9 @@ TOPOLOGY_ANNOTATION, POOL_TOPOLOGY = "openyurt.io/topologyKeys", "openyurt.io/no
 
 NAMESPACE = "edge-pools"
 """Namespace of the workload and its Services."""
-MANAGER_NAMESPACE = "openyurt-system"
-"""Namespace of yurt-manager's service accounts."""
+MANAGER_NAMESPACE = "kube-system"
+"""Namespace of the service accounts of yurt-manager's controllers: v1.7.0 takes them from here
+whatever --working-namespace says."""
 ACCOUNTS: Final = {
     "nodepool": f"{YURT_MANAGER}-nodepool-controller",
     "yurtappset": f"{YURT_MANAGER}-yurt-app-set-controller",

@@ -53,7 +53,7 @@ TOKEN_RULES: tuple[Rule, ...] = (
     _rule("", ("serviceaccounts",), ("get",), *ACCOUNTS.values()),
     _rule("", ("serviceaccounts/token",), ("create",), *ACCOUNTS.values()),
 )
-"""In its own namespace."""
+"""In the namespace of the accounts."""
 
 NODE_POOL_RULES: tuple[Rule, ...] = (
     _rule("", ("nodes",), CHANGE),
@@ -69,9 +69,9 @@ APP_SET_RULES: tuple[Rule, ...] = (
 
 
 def rights() -> tuple[Manifest, ...]:
-    """Namespaces, service accounts, roles and bindings, and the empty webhook configurations."""
+    """The namespace, service accounts, roles and bindings, and the empty webhook configurations."""
     return (
-        *(_namespace(name) for name in (MANAGER_NAMESPACE, NAMESPACE)),
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
         *map(_account, ACCOUNTS.values()),
         *_granted(YURT_MANAGER, USER, MANAGER_RULES),
         *_granted(YURT_MANAGER, USER, TOKEN_RULES, MANAGER_NAMESPACE),
@@ -79,10 +79,6 @@ def rights() -> tuple[Manifest, ...]:
         *_granted_to_account("yurtappset", APP_SET_RULES, NAMESPACE),
         *(_no_webhooks(kind, name) for kind, name in WEBHOOK_KINDS.items()),
     )
-
-
-def _namespace(name: str) -> Manifest:
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 
 def _account(name: str) -> Manifest:
