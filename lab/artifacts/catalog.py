@@ -226,7 +226,7 @@ _COMPONENTS = (
             upstream=_OPENYURT_MODULE,
             patterns=tuple(
                 f"charts/yurt-manager/crds/apps.openyurt.io_{kind}.yaml"
-                for kind in ("nodepools", "yurtappsets")
+                for kind in ("nodebuckets", "nodepools", "yurtappsets")
             ),
         ),
         # The same file for every architecture; the second name is for generic mirrors.

@@ -126,12 +126,15 @@ class OpenYurt:
         self, topology: Topology, node: Node, api: ApiEndpoint, pool: str = ""
     ) -> Service:
         """The unit of yurthub on `node`. With a `pool` it filters endpoints of Services by that
-        node pool, which needs the kind NodePool; no other filter is on."""
+        node pool, which needs yurt-manager's NodeBuckets; no other filter is on."""
         heartbeat = max(1, round(topology.timing.edge_heartbeat))
         if pool:
-            filters = (f"--disabled-resource-filters={','.join(OTHER_FILTERS)}",)
+            filters = (
+                "--enable-pool-service-topology=true",
+                f"--disabled-resource-filters={','.join(OTHER_FILTERS)}",
+            )
         else:
-            filters = ("--enable-node-pool=false", "--enable-resource-filter=false")
+            filters = ("--enable-resource-filter=false",)
         return Service(
             name=YURTHUB,
             description="OpenYurt yurthub",
@@ -150,6 +153,8 @@ class OpenYurt:
                 f"--heartbeat-interval-seconds={heartbeat}",
                 f"--heartbeat-timeout-seconds={max(HEARTBEAT_PATIENCE, heartbeat)}",
                 "--enable-dummy-if=false",
+                # Of the two ways to know the nodes of a pool, the deprecated one.
+                "--enable-node-pool=false",
                 *filters,
             ),
             mounts=(str(PAYLOAD_MOUNT),),

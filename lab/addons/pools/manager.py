@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from edge_lab.addons.pools.names import (
     ACCOUNTS,
+    NODE_BUCKET_VERSION,
+    NODE_BUCKETS,
     NODE_POOL_VERSION,
     NODE_POOLS,
     STATE,
@@ -21,7 +23,11 @@ from edge_lab.addons.pools.place import Place
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT
 from edge_lab.stacks.unit import Service
 
-KINDS = (f"{NODE_POOL_VERSION}/{NODE_POOLS}", f"{APP_SET_VERSION}/{YURT_APP_SETS}")
+KINDS = (
+    f"{NODE_POOL_VERSION}/{NODE_POOLS}",
+    f"{NODE_BUCKET_VERSION}/{NODE_BUCKETS}",
+    f"{APP_SET_VERSION}/{YURT_APP_SETS}",
+)
 """Kinds that it needs at its start, as `group/version/resource`: it runs no controller of a missing
 one."""
 MEMORY_MIB = 80

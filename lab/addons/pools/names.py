@@ -22,8 +22,9 @@ WEBHOOK_PORT = 10273
 """yurt-manager serves it on all addresses, and has no option against that."""
 
 GROUP = "apps.openyurt.io"
-NODE_POOLS, YURT_APP_SETS = "nodepools", "yurtappsets"
+NODE_POOLS, NODE_BUCKETS, YURT_APP_SETS = "nodepools", "nodebuckets", "yurtappsets"
 NODE_POOL_VERSION, APP_SET_VERSION = f"{GROUP}/v1beta2", f"{GROUP}/v1beta1"
+NODE_BUCKET_VERSION = f"{GROUP}/v1alpha1"
 POOL_LABEL = f"{GROUP}/nodepool"
 """Label of a node with its pool, in topologies too."""
 REGION_LABEL = "topology.kubernetes.io/region"
@@ -40,6 +41,7 @@ MANAGER_NAMESPACE = "kube-system"
 whatever --working-namespace says."""
 ACCOUNTS: Final = {
     "nodepool": f"{YURT_MANAGER}-nodepool-controller",
+    "nodebucket": f"{YURT_MANAGER}-node-bucket-controller",
     "yurtappset": f"{YURT_MANAGER}-yurt-app-set-controller",
 }
 """By controller that runs, the service account with whose tokens it writes."""

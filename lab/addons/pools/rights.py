@@ -12,13 +12,15 @@ from edge_lab.addons.pools.names import (
     GROUP,
     MANAGER_NAMESPACE,
     NAMESPACE,
+    NODE_BUCKETS,
     NODE_POOLS,
     YURT_APP_SETS,
     YURT_MANAGER,
 )
 from edge_lab.cluster.objects import Manifest
-from edge_lab.cluster.rbac import Rule, binding_manifest, role_manifest
+from edge_lab.cluster.rbac import NODES_GROUP, Rule, binding_manifest, role_manifest
 
+HUB_ROLE = "edge-lab:node-buckets"
 LOOK = ("list", "watch")
 CHANGE = ("get", "patch", "update")
 WEBHOOKS = ("mutatingwebhookconfigurations", "validatingwebhookconfigurations")
@@ -42,7 +44,7 @@ MANAGER_RULES: tuple[Rule, ...] = (
     _rule("", ("nodes",), LOOK),
     _rule("", ("events",), ("create", "patch")),
     _rule("apps", ("controllerrevisions", "deployments"), LOOK),
-    _rule(GROUP, (NODE_POOLS, YURT_APP_SETS), LOOK),
+    _rule(GROUP, (NODE_BUCKETS, NODE_POOLS, YURT_APP_SETS), LOOK),
     _rule("apiextensions.k8s.io", ("customresourcedefinitions",), LOOK),
     _rule("admissionregistration.k8s.io", WEBHOOKS, LOOK),
     _rule("admissionregistration.k8s.io", WEBHOOKS, ("get",), *WEBHOOK_KINDS.values()),
@@ -61,6 +63,13 @@ NODE_POOL_RULES: tuple[Rule, ...] = (
 )
 """In the whole cluster, where nodes and pools are."""
 
+NODE_BUCKET_RULES: tuple[Rule, ...] = (
+    _rule(GROUP, (NODE_BUCKETS,), ("create", "delete", *CHANGE)),
+)
+
+HUB_RULES: tuple[Rule, ...] = (_rule(GROUP, (NODE_BUCKETS,), LOOK),)
+"""Of yurthub, with the certificate of its node: the nodes of its pool are in NodeBuckets."""
+
 APP_SET_RULES: tuple[Rule, ...] = (
     _rule(GROUP, _with_status(YURT_APP_SETS), CHANGE),
     _rule("apps", ("controllerrevisions", "deployments"), ("create", "delete", *CHANGE)),
@@ -76,7 +85,10 @@ def rights() -> tuple[Manifest, ...]:
         *_granted(YURT_MANAGER, USER, MANAGER_RULES),
         *_granted(YURT_MANAGER, USER, TOKEN_RULES, MANAGER_NAMESPACE),
         *_granted_to_account("nodepool", NODE_POOL_RULES),
+        *_granted_to_account("nodebucket", NODE_BUCKET_RULES),
         *_granted_to_account("yurtappset", APP_SET_RULES, NAMESPACE),
+        role_manifest(HUB_ROLE, HUB_RULES),
+        binding_manifest(HUB_ROLE, HUB_ROLE, [NODES_GROUP]),
         *(_no_webhooks(kind, name) for kind, name in WEBHOOK_KINDS.items()),
     )
 

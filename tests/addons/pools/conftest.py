@@ -47,6 +47,7 @@ def topology() -> Topology:
 def kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("kinds") / CRDS
     found = (
+        definition("nodebuckets", ("v1alpha1",)),
         definition("nodepools", ("v1alpha1", "v1beta1", "v1beta2")),
         definition("yurtappsets", ("v1alpha1", "v1beta1")),
     )

@@ -99,7 +99,8 @@ def test_the_drop_in_changes_only_pool_and_filters(provisions_of: ProvisionsOf) 
         provision = provisions_of(STACK)[edge]
         unit = flags_of(units_of(provision)["yurthub.service"])
         ours = hub_flags(provision)
-        assert unit.pop("enable-node-pool") == unit.pop("enable-resource-filter") == "false"
+        assert unit.pop("enable-resource-filter") == "false"
+        assert ours.pop("enable-pool-service-topology") == "true"
         assert "servicetopology" not in ours.pop("disabled-resource-filters")
         assert {**unit, "nodepool-name": PARTS[edge]} == ours
 
@@ -140,7 +141,7 @@ def test_yurt_manager_waits_for_its_kinds_and_needs_no_certificate_by_hand(
     provision = provisions_of(STACK)["server"]
     unit, files = units_of(provision)[YURT_MANAGER_UNIT], files_of(provision)
     flags = flags_of(unit)
-    assert flags["controllers"] == "nodepool,yurtappset"
+    assert flags["controllers"] == "nodepool,nodebucket,yurtappset"
     assert flags["disable-independent-webhooks"] == "*"
     assert flags["metrics-addr"].startswith("127.0.0.1:")
     assert flags["health-probe-addr"].startswith("127.0.0.1:")
@@ -190,12 +191,16 @@ def test_each_controller_writes_its_own_kinds_where_they_are() -> None:
     places = {
         each["metadata"]["name"]: each["metadata"].get("namespace", "")
         for each in rights()
-        if each["kind"].endswith("RoleBinding") and "system:" in each["subjects"][0]["name"]
+        if each["kind"].endswith("RoleBinding") and "serviceaccount:" in each["subjects"][0]["name"]
     }
-    assert places == {ACCOUNTS["nodepool"]: "", ACCOUNTS["yurtappset"]: NAMESPACE}
+    assert places == {
+        ACCOUNTS["nodepool"]: "",
+        ACCOUNTS["nodebucket"]: "",
+        ACCOUNTS["yurtappset"]: NAMESPACE,
+    }
 
 
-def test_it_gets_tokens_of_its_two_accounts_alone() -> None:
+def test_it_gets_tokens_of_its_accounts_alone() -> None:
     found = rights()
     accounts = [each for each in found if each["kind"] == "ServiceAccount"]
     assert {each["metadata"]["name"] for each in accounts} == set(ACCOUNTS.values())
@@ -223,6 +228,7 @@ def test_only_stored_versions_are_left_which_need_no_conversion(kinds: Path) -> 
         for each in found
     }
     assert left == {
+        "nodebuckets.apps.openyurt.io": ["v1alpha1"],
         "nodepools.apps.openyurt.io": ["v1beta2"],
         "yurtappsets.apps.openyurt.io": ["v1beta1"],
     }
@@ -236,7 +242,7 @@ def test_objects_of_each_stage(
     given = context_of(platform).given
     early = platform.manifests(given, Stage.API_SERVER_UP)[POOLS]
     late = platform.manifests(given, Stage.NODES_READY)[POOLS]
-    assert [each["kind"] for each in early[:2]] == ["CustomResourceDefinition"] * 2
+    assert [each["kind"] for each in early[:3]] == ["CustomResourceDefinition"] * 3
     assert late == first_objects(pools_of(topology))
 
 
