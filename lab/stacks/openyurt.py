@@ -128,13 +128,12 @@ class OpenYurt:
         """The unit of yurthub on `node`. With a `pool` it filters endpoints of Services by that
         node pool, which needs yurt-manager's NodeBuckets; no other filter is on."""
         heartbeat = max(1, round(topology.timing.edge_heartbeat))
+        filters: tuple[str, ...] = ("--enable-resource-filter=false",)
         if pool:
             filters = (
                 "--enable-pool-service-topology=true",
                 f"--disabled-resource-filters={','.join(OTHER_FILTERS)}",
             )
-        else:
-            filters = ("--enable-resource-filter=false",)
         return Service(
             name=YURTHUB,
             description="OpenYurt yurthub",

@@ -24,6 +24,6 @@ def side(lab: Lab, faults: FaultEngine, time_limit: TimeLimit) -> LabSide:
     found = LabSide(lab, faults, time_limit)
     if POOLS not in lab.topology.addons or len(found.pools) < LEAST_POOLS:
         raise MissingCapability(
-            f"the edge nodes are not in two pools: does the topology list {POOLS!r}, and label them?"
+            f"edge nodes are not in two pools: does the topology list {POOLS!r}, and label them?"
         )
     return found

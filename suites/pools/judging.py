@@ -219,9 +219,7 @@ def judge_traffic(
     if before is not None:
         counts["missing endpoints before yurthub knew the pool"] = len(before.own - before.given)
     measures = tuple(
-        _measure(
-            heading, count, COUNT, traffic.node, label=traffic.service, evidence=evidence
-        )
+        _measure(heading, count, COUNT, traffic.node, label=traffic.service, evidence=evidence)
         for heading, count in counts.items()
     )
     told = (

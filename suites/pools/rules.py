@@ -20,6 +20,4 @@ def endpoints_in(text: str, namespace: str, service: str) -> frozenset[str]:
     chain = re.compile(
         rf'^\tchain "?service-\w+-{name}[^\s"]*"? \{{\n(.*?)^\t\}}', re.MULTILINE | re.DOTALL
     )
-    return frozenset(
-        address for body in chain.findall(text) for address in _ENDPOINT.findall(body)
-    )
+    return frozenset(address for body in chain.findall(text) for address in _ENDPOINT.findall(body))

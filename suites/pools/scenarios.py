@@ -83,7 +83,9 @@ def settle(side: Side) -> Configured:
     configure(side, configured)
     side.until(
         "each node runs the configuration of its pool alone",
-        lambda: all(runs_alone(side, node, configured[pool_of(side, node)]) for node in all_nodes(side)),
+        lambda: all(
+            runs_alone(side, node, configured[pool_of(side, node)]) for node in all_nodes(side)
+        ),
         SETTLE_SECONDS,
     )
     return configured

@@ -7,6 +7,7 @@ import pytest
 
 from suites.conftest import Judged
 from suites.pools.judging import judge_neighbour, judge_placement
+from suites.pools.known import a_change_restarts_all_pools
 from suites.pools.labside import LabSide
 from suites.pools.scenarios import neighbour, placement
 
@@ -31,6 +32,7 @@ def test_a_tweak_for_the_wrong_pool_is_noticed(side: LabSide) -> None:
         assert any(problem.startswith("it runs ") for problem in verdict.problems), str(verdict)
 
 
+@a_change_restarts_all_pools
 @pytest.mark.scenario("pools: a change of one pool")
 @allure.title("A new configuration of one pool does not disturb the other pools")
 def test_a_change_of_one_pool_leaves_the_others_alone(side: LabSide, judged: Judged) -> None:

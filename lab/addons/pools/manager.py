@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from edge_lab.addons.pools.names import (
     ACCOUNTS,
+    APP_SET_VERSION,
     NODE_BUCKET_VERSION,
     NODE_BUCKETS,
     NODE_POOL_VERSION,
     NODE_POOLS,
     STATE,
-    APP_SET_VERSION,
     YURT_APP_SETS,
     YURT_MANAGER,
 )

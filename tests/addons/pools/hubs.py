@@ -9,11 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
-import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +54,15 @@ class Hub:
     """yurthub of one node."""
 
     node: str
+    pool: str
     port: int
     health: int
     log: Path
 
     def healthy(self) -> bool:
         """Whether it is ready to serve."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.health}/v1/readyz", timeout=10) as answer:
+        url = f"http://127.0.0.1:{self.health}/v1/readyz"
+        with urllib.request.urlopen(url, timeout=10) as answer:
             return bool(answer.status == 200)
 
     def given(self, service: str, agent: str = "kube-proxy/v1.34.4") -> frozenset[str]:
@@ -119,34 +119,64 @@ def _signing(folder: Path, plane: NativeControlPlane) -> Iterator[None]:
         yield
 
 
-@contextlib.contextmanager
-def running_hubs(
-    folder: Path, plane: NativeControlPlane, topology: Topology, pools: Mapping[str, str]
-) -> Iterator[dict[str, Hub]]:
-    """yurthub of each edge node, ready. `pools` are pools that differ from the topology's."""
-    folder.mkdir()
-    api = ApiEndpoint(plane.url, plane.pki.authority(CLUSTER).certificate_pem, "")
-    limit, runtime = Deadline.scaled(LIMIT), OpenYurt()
-    # Its objects are the same in each lab.
-    context: Any = None
-    plane.kubectl.apply_patiently("rights of yurthub", runtime.manifests(context), limit)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(_signing(folder, plane))
-        hubs = {}
-        for node in topology.edges:
-            pool = pools.get(node.name, pool_of(node))
-            command, hub = _command(folder / node.name, topology, node, api, pool)
-            _files(folder / node.name, plane, api, node.name)
-            stack.enter_context(running(command, hub.log))
-            hubs[node.name] = hub
+@dataclass
+class Hubs:
+    """yurthub of each edge node."""
+
+    folder: Path
+    plane: NativeControlPlane
+    topology: Topology
+    api: ApiEndpoint
+    found: dict[str, Hub] = field(default_factory=dict)
+    _running: dict[str, contextlib.ExitStack] = field(default_factory=dict)
+
+    def start(self, node: str, pool: str) -> None:
+        """Starts yurthub of a node with the name of that pool, again if it runs with another."""
+        if node in self.found and self.found[node].pool == pool:
+            return
+        self.end(node)
+        folder = self.folder / node
+        command, hub = _command(folder, self.topology, self.topology.node(node), self.api, pool)
+        self._running[node] = contextlib.ExitStack()
+        self._running[node].enter_context(running(command, hub.log))
+        self.found[node] = hub
+
+    def end(self, node: str) -> None:
+        if node in self._running:
+            self._running.pop(node).close()
+
+    def wait_ready(self) -> None:
+        limit, kubectl = Deadline.scaled(LIMIT), self.plane.kubectl
 
         def ready() -> bool:
-            for request in plane.kubectl.pending_requests(limit):
-                plane.kubectl.approve_csr(request.name, limit)
-            return all(hub.healthy() for hub in hubs.values())
+            for request in kubectl.pending_requests(limit):
+                kubectl.approve_csr(request.name, limit)
+            return all(hub.healthy() for hub in self.found.values())
 
         limit.wait_for("yurthub is ready", ready, transient=(OSError, *NOT_YET))
-        yield hubs
+
+
+@contextlib.contextmanager
+def running_hubs(folder: Path, plane: NativeControlPlane, topology: Topology) -> Iterator[Hubs]:
+    """yurthub of each edge node, ready, in the pool of the topology."""
+    folder.mkdir()
+    api = ApiEndpoint(plane.url, plane.pki.authority(CLUSTER).certificate_pem, "")
+    # Its objects are the same in each lab.
+    context: Any = None
+    objects = OpenYurt().manifests(context)
+    plane.kubectl.apply_patiently("rights of yurthub", objects, Deadline.scaled(LIMIT))
+    hubs = Hubs(folder, plane, topology, api)
+    with _signing(folder, plane):
+        try:
+            for node in topology.edges:
+                (folder / node.name).mkdir()
+                _files(folder / node.name, plane, api, node.name)
+                hubs.start(node.name, pool_of(node))
+            hubs.wait_ready()
+            yield hubs
+        finally:
+            for node in topology.edges:
+                hubs.end(node.name)
 
 
 def _command(
@@ -159,5 +189,4 @@ def _command(
     ]
     words += [f"{flag}={port}" for flag, port in zip(PORT_FLAGS, ports, strict=True)]
     command = ["unshare", "--mount", "sh", "-c", OVERLAY, str(folder), str(hub_program()), *words]
-    folder.mkdir()
-    return command, Hub(node.name, ports[0], ports[1], folder / "yurthub.log")
+    return command, Hub(node.name, pool, ports[0], ports[1], folder / "yurthub.log")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -121,11 +122,9 @@ def running_site(
         site.start()
         for pool, nodes in pools.items():
             for node in nodes:
-                labels = {POOL_LABEL: pool}
-                site.until(
-                    f"{node} exists", lambda node=node: kubectl.find("node", node, deadline=limit)
-                )
-                kubectl.label("node", node, labels=labels, deadline=limit)
+                exists = partial(kubectl.find, "node", node, deadline=limit)
+                site.until(f"{node} exists", exists)
+                kubectl.label("node", node, labels={POOL_LABEL: pool}, deadline=limit)
         kubectl.apply_patiently("pools and workload", first_objects(pools), limit)
         yield site
     finally:

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from edge_lab.addons.gitops.witness import Run
@@ -19,6 +19,7 @@ from tests.addons.gitops.hollow import HollowNode
 from tests.addons.pools.site import Site
 
 SECONDS = 120.0
+_NUMBERS = itertools.count(2)
 
 
 @dataclass
@@ -28,7 +29,6 @@ class NativeSide:
     site: Site
     hollow: Mapping[str, HollowNode]
     pools: Mapping[str, tuple[str, ...]]
-    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(2))
 
     @property
     def _limit(self) -> Deadline:
@@ -38,7 +38,7 @@ class NativeSide:
         return "native"
 
     def name(self) -> str:
-        return str(next(self._numbers))
+        return str(next(_NUMBERS))
 
     def now(self) -> float:
         return time.time()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from edge_lab.addons import get_platform
+from edge_lab.addons import get_platform, load_topology
 from edge_lab.addons.base import Stage
 from edge_lab.addons.pools.hub import DROP_IN, repool_command
 from edge_lab.addons.pools.identities import USER
@@ -48,7 +48,6 @@ from edge_lab.artifacts.catalog import CATALOG
 from edge_lab.cluster.labels import own_labels
 from edge_lab.core.errors import InputError
 from edge_lab.data import IMAGES, LABS
-from edge_lab.addons import load_topology
 from edge_lab.probes.endpoint import Reach
 from edge_lab.provisioning.provision import Provision
 from edge_lab.stacks import stack_names
@@ -246,7 +245,7 @@ def test_objects_of_each_stage(
     assert late == first_objects(pools_of(topology))
 
 
-def resolved(app_set: dict[str, Any], pool: str) -> dict[str, Any]:
+def resolved(app_set: Mapping[str, Any], pool: str) -> dict[str, Any]:
     """The Deployment for a pool: what yurt-manager makes of template and tweaks."""
     workload = app_set["spec"]["workload"]
     deployment: dict[str, Any] = yaml.safe_load(

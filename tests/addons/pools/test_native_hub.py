@@ -4,8 +4,8 @@ endpoints that programs of each node are given."""
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ from edge_lab.topology import Timing, Topology
 from suites.pools import scenarios
 from suites.pools.judging import judge_traffic
 from tests.addons.gitops.hollow import hollow_nodes
-from tests.addons.pools.hubs import Hub, hub_program, running_hubs
+from tests.addons.pools.hubs import Hubs, hub_program, running_hubs
 from tests.addons.pools.site import manager_programs, running_site
 from tests.addons.pools.standin import NativeSide
 from tests.controlplane import control_plane, require
@@ -27,17 +27,27 @@ from tests.controlplane import control_plane, require
 pytestmark = pytest.mark.native(reason="a control plane, yurt-manager and yurthub")
 
 TIMING = Timing(node_lease=8, node_monitor_period=1, node_monitor_grace=8, unreachable_toleration=5)
-WATCHED = {"AFTER_SECONDS": 6.0, "TRAFFIC_SECONDS": 30.0}
+WATCHED = {
+    "LOST_SECONDS": 3.0,
+    "AWAY_SECONDS": 6.0,
+    "AFTER_SECONDS": 6.0,
+    "TRAFFIC_SECONDS": 30.0,
+}
+"""yurthub renews the leases of hollow nodes: they are not lost when they are offline."""
 
 
 @dataclass
 class HubSide(NativeSide):
     """With yurthub on each node."""
 
-    hubs: Mapping[str, Hub] = field(default_factory=dict)
+    hubs: Hubs
+
+    def repool(self, node: str, pool: str) -> None:
+        self.hubs.start(node, pool)
+        self.hubs.wait_ready()
 
     def given(self, node: str, service: str) -> frozenset[str]:
-        hub, limit = self.hubs[node], Deadline.scaled(60)
+        hub, limit = self.hubs.found[node], Deadline.scaled(60)
         # At first it answers 429.
         (found,) = limit.wait_for(
             "yurthub answers", lambda: (hub.given(service),), transient=(OSError,)
@@ -65,9 +75,9 @@ def side(pooled: Topology) -> Iterator[HubSide]:
             control_plane(folder / "plane", pooled, TIMING) as plane,
             hollow_nodes(plane, folder / "nodes", nodes, addresses=True) as hollow,
             running_site(folder / "site", plane, pools) as site,
-            running_hubs(folder / "hubs", plane, pooled, {}) as hubs,
+            running_hubs(folder / "hubs", plane, pooled) as hubs,
         ):
-            yield HubSide(site, hollow, pools, hubs=hubs)
+            yield HubSide(site, hollow, pools, hubs)
 
 
 def test_traffic_stays_in_its_pool(side: HubSide) -> None:
@@ -81,3 +91,12 @@ def test_without_the_annotation_traffic_leaves_its_pool(side: HubSide) -> None:
         verdict = judge_traffic(found)
         assert found.given == found.own | found.foreign, str(verdict)
         assert not verdict.passed, str(verdict)
+
+
+def test_a_node_that_is_moved_has_traffic_of_its_new_pool_once_yurthub_knows_it(
+    side: HubSide,
+) -> None:
+    found = scenarios.moved(side, "edge-arm", "south")
+    verdict = judge_traffic(found.traffic, alone=True, before=found.kept)
+    assert verdict.passed, str(verdict)
+    print(found.kept)
