@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from edge_lab.addons.pools.names import EVERYWHERE
+from edge_lab.addons.pools.endpoints import pools_endpoints
+from edge_lab.addons.pools.names import EVERYWHERE, WEBHOOK_PORT
+from edge_lab.addons.pools.rights import WEBHOOK_KINDS
+from edge_lab.core.deadline import Deadline
 from edge_lab.topology import Timing, Topology
 from suites.pools import scenarios
 from suites.pools.judging import (
@@ -21,9 +24,13 @@ from suites.pools.judging import (
 )
 from suites.pools.scenarios import BACK_SECONDS, CHANGE_SECONDS
 from tests.addons.gitops.hollow import hollow_nodes
+from tests.addons.nativeidentity import judge_at
 from tests.addons.pools.site import manager_programs, running_site
 from tests.addons.pools.standin import NativeSide
 from tests.controlplane import control_plane, require
+from tests.probes.conftest import TargetAt, authority, mint, target_at
+
+__all__ = ["authority", "mint", "target_at"]
 
 pytestmark = pytest.mark.native(
     reason="a control plane and yurt-manager, and outages of a minute each"
@@ -104,3 +111,26 @@ def test_a_move_in_one_step_is_not_noticed(side: NativeSide) -> None:
     side.relabel("hollow-1", "south")
     assert not side.seen(lambda: "hollow-1" in side.members("south"), 10)
     side.move("hollow-1", "north")
+
+
+# -- who is let in ---------------------------------------------------------------------------------
+
+
+def test_the_webhook_server_admits_anyone_as_declared(
+    side: NativeSide, topology: Topology, target_at: TargetAt
+) -> None:
+    (declared,) = (found for found in pools_endpoints(topology) if found.port == WEBHOOK_PORT)
+    verdict = judge_at(side.site.place.webhook_port, declared, target_at)
+    assert verdict.passed, str(verdict)
+
+
+def test_yurt_manager_ends_without_its_webhook_configurations(side: NativeSide) -> None:
+    """The planted defect of its start."""
+    site, kubectl = side.site, side.site.plane.kubectl
+    site.end()
+    for kind, name in WEBHOOK_KINDS.items():
+        kubectl.delete(kind.lower(), name, deadline=Deadline.scaled(60))
+    site.start()
+    assert site.process is not None
+    assert site.process.wait(60) == 1
+    assert "could not prepare certificate for webhook" in site.log.read_text()
