@@ -138,7 +138,12 @@ def _pod_spec() -> dict[str, Any]:
                 "name": "server",
                 # The lab's collector, used only as a listener.
                 "command": ["/edge", "collect", "--folder", "/tmp", f"--listen=:{POD_PORT}"],  # noqa: S108
-                "readinessProbe": {"tcpSocket": {"port": POD_PORT}, "periodSeconds": 2},
+                "readinessProbe": {
+                    "tcpSocket": {"port": POD_PORT},
+                    "periodSeconds": 3,
+                    # An emulated node under load may take seconds.
+                    "timeoutSeconds": 5,
+                },
                 "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108
                 **common,
             },
