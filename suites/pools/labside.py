@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from edge_lab.addons.gitops.witness import LOG_NAME, Run, parse_runs
-from edge_lab.addons.pools.hub import repool_command
+from edge_lab.addons.pools.hub import hub_pool_command
 from edge_lab.addons.pools.membership import pools_of
 from edge_lab.addons.pools.names import NAMESPACE, POOL_LABEL, SITE, STATE, YURT_APP_SETS
 from edge_lab.faults.kinds import Cut
@@ -57,8 +57,8 @@ class LabSide(WaitingSide):
     def given(self, node: str, service: str) -> frozenset[str]:
         return endpoints_in(self.run(node, RULES), NAMESPACE, service)
 
-    def repool(self, node: str, pool: str) -> None:
-        self.run(node, repool_command(pool))
+    def set_hub_pool(self, node: str, pool: str) -> None:
+        self.run(node, hub_pool_command(pool))
 
     # -- the cluster -----------------------------------------------------------------------
 

@@ -71,7 +71,7 @@ def go_home(side: Side) -> None:
         for node in nodes:
             if side.labels(node).get(POOL_LABEL) != pool:
                 side.move(node, pool)
-            side.repool(node, pool)
+            side.set_hub_pool(node, pool)
 
 
 def settle(side: Side) -> Configured:
@@ -329,7 +329,7 @@ def moved(side: Side, node: str, pool: str, service: str = SITE) -> Moved:
     )
     back = _change(side, node, before[home], after[pool], healed, what="heal", refused=refused)
     kept = traffic_now(side, node, service, pool)
-    side.repool(node, pool)
+    side.set_hub_pool(node, pool)
     found = [kept]
 
     def look() -> bool:

@@ -65,7 +65,7 @@ class Side(Protocol):
         """Changes the pool of a node in the cloud."""
         ...
 
-    def repool(self, node: str, pool: str) -> None:
+    def set_hub_pool(self, node: str, pool: str) -> None:
         """Restarts yurthub of a node with the name of that pool, unless it has it already."""
         ...
 

@@ -155,7 +155,10 @@ class Pools(AddOn):
                 "deployments", "-n", NAMESPACE, "-l", f"app={SITE}", deadline=deadline
             )
             return members == {pool: sorted(nodes) for pool, nodes in wanted.items()} and (
-                sum(each.get("status", {}).get("readyReplicas", 0) for each in deployments)
+                sum(
+                    deployment.get("status", {}).get("readyReplicas", 0)
+                    for deployment in deployments
+                )
                 == sum(map(len, wanted.values()))
             )
 

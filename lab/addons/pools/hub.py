@@ -21,7 +21,7 @@ def hub_drop_in(ctx: AddOnContext, runtime: OpenYurt, node: Node) -> GuestFile:
     return GuestFile.text(DROP_IN, text)
 
 
-def repool_command(pool: str) -> str:
+def hub_pool_command(pool: str) -> str:
     """A shell command that restarts yurthub of a node with the name of another pool: it reads the
     name at its start only, and not from its node's label (v1.7.0)."""
     named = shlex.quote(f"s/{POOL_FLAG}=[^ ]*/{POOL_FLAG}={pool}/")

@@ -75,10 +75,10 @@ class Hub:
             slices: list[dict[str, Any]] = json.load(answer)["items"]
         return frozenset(
             address
-            for each in slices
-            if each["metadata"]["namespace"] == NAMESPACE
-            and each["metadata"]["labels"]["kubernetes.io/service-name"] == service
-            for endpoint in each.get("endpoints") or ()
+            for endpoint_slice in slices
+            if endpoint_slice["metadata"]["namespace"] == NAMESPACE
+            and endpoint_slice["metadata"]["labels"]["kubernetes.io/service-name"] == service
+            for endpoint in endpoint_slice.get("endpoints") or ()
             if endpoint.get("conditions", {}).get("ready")
             for address in endpoint["addresses"]
         )

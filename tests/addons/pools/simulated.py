@@ -128,17 +128,17 @@ class SimulatedSide:
     def configure(self, tweaks: Sequence[Mapping[str, Any]]) -> None:
         self.tweaks = {
             pool: (
-                each["tweaks"]["patches"][0]["value"].removeprefix("revision="),
-                each["tweaks"]["replicas"],
+                entry["tweaks"]["patches"][0]["value"].removeprefix("revision="),
+                entry["tweaks"]["replicas"],
             )
-            for each in tweaks
-            for pool in each["pools"]
+            for entry in tweaks
+            for pool in entry["pools"]
         }
 
     def move(self, node: str, pool: str) -> None:
         self.membership[node] = pool
 
-    def repool(self, node: str, pool: str) -> None:
+    def set_hub_pool(self, node: str, pool: str) -> None:
         self.hubs[node] = pool
 
     @contextlib.contextmanager

@@ -69,8 +69,8 @@ class NativeSide:
         slices = self.site.plane.kubectl.items(*words, deadline=self._limit)
         return frozenset(
             address
-            for each in slices
-            for endpoint in each.get("endpoints") or ()
+            for endpoint_slice in slices
+            for endpoint in endpoint_slice.get("endpoints") or ()
             if endpoint.get("conditions", {}).get("ready")
             for address in endpoint["addresses"]
         )
@@ -88,7 +88,7 @@ class NativeSide:
         self.relabel(node, None)
         self.relabel(node, pool)
 
-    def repool(self, node: str, pool: str) -> None:
+    def set_hub_pool(self, node: str, pool: str) -> None:
         """There is no yurthub."""
 
     def until(self, what: str, probe: Callable[[], Any], seconds: float) -> Any:

@@ -13,7 +13,7 @@ import yaml
 
 from edge_lab.addons import get_platform, load_topology
 from edge_lab.addons.base import Stage
-from edge_lab.addons.pools.hub import DROP_IN, repool_command
+from edge_lab.addons.pools.hub import DROP_IN, hub_pool_command
 from edge_lab.addons.pools.identities import USER
 from edge_lab.addons.pools.manager import KINDS
 from edge_lab.addons.pools.membership import pools_of
@@ -115,7 +115,7 @@ def test_yurthub_is_told_of_another_pool_once(
     systemctl.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     for pool in ("north", "south", "south"):
-        command = repool_command(pool).replace(DROP_IN, str(drop_in))
+        command = hub_pool_command(pool).replace(DROP_IN, str(drop_in))
         subprocess.run(["sh", "-c", command], check=True)
     assert drop_in.read_text() == before.replace("=north ", "=south ")
     calls = (tmp_path / "calls").read_text().splitlines()
@@ -188,9 +188,10 @@ def test_each_controller_writes_its_own_kinds_where_they_are() -> None:
     for rule in APP_SET_RULES:
         assert "nodes" not in rule["resources"]
     places = {
-        each["metadata"]["name"]: each["metadata"].get("namespace", "")
-        for each in rights()
-        if each["kind"].endswith("RoleBinding") and "serviceaccount:" in each["subjects"][0]["name"]
+        manifest["metadata"]["name"]: manifest["metadata"].get("namespace", "")
+        for manifest in rights()
+        if manifest["kind"].endswith("RoleBinding")
+        and "serviceaccount:" in manifest["subjects"][0]["name"]
     }
     assert places == {
         ACCOUNTS["nodepool"]: "",
@@ -201,18 +202,18 @@ def test_each_controller_writes_its_own_kinds_where_they_are() -> None:
 
 def test_it_gets_tokens_of_its_accounts_alone() -> None:
     found = rights()
-    accounts = [each for each in found if each["kind"] == "ServiceAccount"]
-    assert {each["metadata"]["name"] for each in accounts} == set(ACCOUNTS.values())
+    accounts = [manifest for manifest in found if manifest["kind"] == "ServiceAccount"]
+    assert {manifest["metadata"]["name"] for manifest in accounts} == set(ACCOUNTS.values())
     (role,) = [
-        each
-        for each in found
-        if each["kind"] == "Role" and each["metadata"]["namespace"] == MANAGER_NAMESPACE
+        manifest
+        for manifest in found
+        if manifest["kind"] == "Role" and manifest["metadata"]["namespace"] == MANAGER_NAMESPACE
     ]
     assert all(set(rule["resourceNames"]) == set(ACCOUNTS.values()) for rule in role["rules"])
     bound = {
-        each["subjects"][0]["name"]
-        for each in found
-        if each["kind"].endswith("Binding") and each["metadata"]["name"] == YURT_MANAGER
+        manifest["subjects"][0]["name"]
+        for manifest in found
+        if manifest["kind"].endswith("Binding") and manifest["metadata"]["name"] == YURT_MANAGER
     }
     assert bound == {USER}
 
@@ -223,15 +224,15 @@ def test_it_gets_tokens_of_its_accounts_alone() -> None:
 def test_only_stored_versions_are_left_which_need_no_conversion(kinds: Path) -> None:
     found = definitions(kinds)
     left = {
-        each["metadata"]["name"]: [version["name"] for version in each["spec"]["versions"]]
-        for each in found
+        manifest["metadata"]["name"]: [version["name"] for version in manifest["spec"]["versions"]]
+        for manifest in found
     }
     assert left == {
         "nodebuckets.apps.openyurt.io": ["v1alpha1"],
         "nodepools.apps.openyurt.io": ["v1beta2"],
         "yurtappsets.apps.openyurt.io": ["v1beta1"],
     }
-    assert all(each["spec"]["conversion"] == {"strategy": "None"} for each in found)
+    assert all(manifest["spec"]["conversion"] == {"strategy": "None"} for manifest in found)
 
 
 def test_objects_of_each_stage(
@@ -241,7 +242,7 @@ def test_objects_of_each_stage(
     given = context_of(platform).given
     early = platform.manifests(given, Stage.API_SERVER_UP)[POOLS]
     late = platform.manifests(given, Stage.NODES_READY)[POOLS]
-    assert [each["kind"] for each in early[:3]] == ["CustomResourceDefinition"] * 3
+    assert [manifest["kind"] for manifest in early[:3]] == ["CustomResourceDefinition"] * 3
     assert late == first_objects(pools_of(topology))
 
 
@@ -251,10 +252,10 @@ def resolved(app_set: Mapping[str, Any], pool: str) -> dict[str, Any]:
     deployment: dict[str, Any] = yaml.safe_load(
         yaml.safe_dump(workload["workloadTemplate"]["deploymentTemplate"])
     )
-    for each in workload["workloadTweaks"]:
-        if pool in each["pools"]:
-            deployment["spec"]["replicas"] = each["tweaks"]["replicas"]
-            for patch in each["tweaks"]["patches"]:
+    for entry in workload["workloadTweaks"]:
+        if pool in entry["pools"]:
+            deployment["spec"]["replicas"] = entry["tweaks"]["replicas"]
+            for patch in entry["tweaks"]["patches"]:
                 *path, last = patch["path"].strip("/").split("/")
                 at: Any = deployment
                 for key in path:
@@ -280,11 +281,15 @@ def test_each_pool_has_its_own_configuration_and_one_pod_for_each_node() -> None
 
 def test_one_of_two_services_stays_in_its_pool(topology: Topology) -> None:
     objects = first_objects(pools_of(topology))
-    services = {each["metadata"]["name"]: each for each in objects if each["kind"] == "Service"}
-    annotations = {name: each["metadata"]["annotations"] for name, each in services.items()}
+    services = {
+        manifest["metadata"]["name"]: manifest
+        for manifest in objects
+        if manifest["kind"] == "Service"
+    }
+    annotations = {name: manifest["metadata"]["annotations"] for name, manifest in services.items()}
     assert annotations == {SITE: {TOPOLOGY_ANNOTATION: "openyurt.io/nodepool"}, EVERYWHERE: {}}
     assert services[SITE]["spec"] == services[EVERYWHERE]["spec"]
-    pools = [each for each in objects if each["kind"] == "NodePool"]
+    pools = [manifest for manifest in objects if manifest["kind"] == "NodePool"]
     assert [pool["spec"]["labels"][REGION_LABEL] for pool in pools] == ["north", "south"]
 
 

@@ -42,7 +42,7 @@ class HubSide(NativeSide):
 
     hubs: Hubs
 
-    def repool(self, node: str, pool: str) -> None:
+    def set_hub_pool(self, node: str, pool: str) -> None:
         self.hubs.start(node, pool)
         self.hubs.wait_ready()
 
