@@ -20,6 +20,7 @@ from edge_lab.addons.metrics.addon import Metrics
 from edge_lab.addons.metrics.senderaddons import MetricsAgent, MetricsPrometheus, MetricsVmagent
 from edge_lab.addons.microvm.addon import Microvm
 from edge_lab.addons.models.addon import Models
+from edge_lab.addons.pools.addon import Pools
 from edge_lab.addons.services.addon import Services
 from edge_lab.addons.spire.addon import Spire
 from edge_lab.addons.twins.addon import Twins
@@ -48,6 +49,7 @@ ADDONS: Mapping[str, Callable[[], AddOn]] = {
         Gitops,
         Functions,
         Models,
+        Pools,
     )
 }
 """The lab's own."""

@@ -45,6 +45,7 @@ FLUX = "v1.9.6"
 GIT_SERVER = "0.1.0"
 FUNCTIONS = "0.1.0"
 
+_OPENYURT_MODULE = "github.com/openyurtio/openyurt"
 _GITHUB = "https://github.com/{project}/releases/download/{{version}}"
 
 
@@ -202,10 +203,34 @@ _COMPONENTS = (
         OPENYURT,
         go=GoSource(
             module="yurthub",
-            package="github.com/openyurtio/openyurt/cmd/yurthub",
-            upstream="github.com/openyurtio/openyurt",
-            ldflags=(f"-X github.com/openyurtio/openyurt/pkg/projectinfo.gitVersion={OPENYURT}",),
+            package=f"{_OPENYURT_MODULE}/cmd/yurthub",
+            upstream=_OPENYURT_MODULE,
+            ldflags=(f"-X {_OPENYURT_MODULE}/pkg/projectinfo.gitVersion={OPENYURT}",),
         ),
+    ),
+    Component(
+        "yurt-manager",
+        OPENYURT,
+        go=GoSource(
+            module="yurt-manager",
+            package=f"{_OPENYURT_MODULE}/cmd/yurt-manager",
+            upstream=_OPENYURT_MODULE,
+            ldflags=(f"-X {_OPENYURT_MODULE}/pkg/projectinfo.gitVersion={OPENYURT}",),
+        ),
+    ),
+    Component(
+        "yurt-manager-crds",
+        OPENYURT,
+        files=GoFiles(
+            module="yurt-manager",
+            upstream=_OPENYURT_MODULE,
+            patterns=tuple(
+                f"charts/yurt-manager/crds/apps.openyurt.io_{kind}.yaml"
+                for kind in ("nodebuckets", "nodepools", "yurtappsets")
+            ),
+        ),
+        # The same file for every architecture; the second name is for generic mirrors.
+        mirror=("{name}-{version}.yaml", FLAT),
     ),
     Component(
         "coredns",

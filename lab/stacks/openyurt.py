@@ -55,6 +55,18 @@ ROOT = "/var/lib/yurthub"
 SERVING_CERTIFICATES = f"{ROOT}/pki/yurthub-server-"
 """Prefix of its files; `-current.pem` is a link to the current one."""
 NODE_POOL = "edge"
+"""The name that yurthub demands; without node pools nothing depends on it."""
+POOL_FLAG = "--nodepool-name"
+OTHER_FILTERS = (
+    "masterservice",
+    "discardcloudservice",
+    "inclusterconfig",
+    "nodeportisolation",
+    "forwardkubesvctraffic",
+    "serviceenvupdater",
+)
+"""yurthub's filters other than `servicetopology`. They change what pods see of the API server's
+address and of Services of clouds."""
 HEARTBEAT_PATIENCE = 5
 """Minimum timeout in seconds for a heartbeat, which renews the node's lease; the same as the
 interval of heartbeats. yurthub's default is two, and an emulated API server is sometimes slower:
@@ -104,15 +116,32 @@ class OpenYurt:
         return kubelet + self._hub(ctx, node, api)
 
     def _hub(self, ctx: StackContext, node: Node, api: ApiEndpoint) -> Provision:
-        heartbeat = max(1, round(ctx.topology.timing.edge_heartbeat))
-        service = Service(
+        service = self.hub_service(ctx.topology, node, api)
+        hub = GuestFile.text(HUB_KUBECONFIG, node_kubeconfig(api), 0o600)
+        return service.provision(hub) + Provision(
+            payload=(ctx.binary(YURTHUB, node),), folders=(ROOT, CACHE)
+        )
+
+    def hub_service(
+        self, topology: Topology, node: Node, api: ApiEndpoint, pool: str = ""
+    ) -> Service:
+        """The unit of yurthub on `node`. With a `pool` it filters endpoints of Services by that
+        node pool, which needs yurt-manager's NodeBuckets; no other filter is on."""
+        heartbeat = max(1, round(topology.timing.edge_heartbeat))
+        filters: tuple[str, ...] = ("--enable-resource-filter=false",)
+        if pool:
+            filters = (
+                "--enable-pool-service-topology=true",
+                f"--disabled-resource-filters={','.join(OTHER_FILTERS)}",
+            )
+        return Service(
             name=YURTHUB,
             description="OpenYurt yurthub",
             command=(
                 str(PAYLOAD_MOUNT / "bin/yurthub"),
                 f"--node-name={node.name}",
-                f"--nodepool-name={NODE_POOL}",
-                f"--node-ip={self.multiplexer_address(ctx.topology, node)}",
+                f"{POOL_FLAG}={pool or NODE_POOL}",
+                f"--node-ip={self.multiplexer_address(topology, node)}",
                 f"--server-addr={api.url}",
                 "--bootstrap-mode=kubeletcertificate",
                 "--bind-address=127.0.0.1",
@@ -123,16 +152,12 @@ class OpenYurt:
                 f"--heartbeat-interval-seconds={heartbeat}",
                 f"--heartbeat-timeout-seconds={max(HEARTBEAT_PATIENCE, heartbeat)}",
                 "--enable-dummy-if=false",
-                # Node pools and filters need objects of yurt-manager, which does not run here.
+                # Of the two ways to know the nodes of a pool, the deprecated one.
                 "--enable-node-pool=false",
-                "--enable-resource-filter=false",
+                *filters,
             ),
             mounts=(str(PAYLOAD_MOUNT),),
             oom_score_adjust=-998,
-        )
-        hub = GuestFile.text(HUB_KUBECONFIG, node_kubeconfig(api), 0o600)
-        return service.provision(hub) + Provision(
-            payload=(ctx.binary(YURTHUB, node),), folders=(ROOT, CACHE)
         )
 
     def server_provision(self, ctx: StackContext, api: ApiEndpoint) -> Provision:

@@ -11,8 +11,8 @@ from edge_lab.addons.gitops.names import HOME, STATE, WITNESS
 from edge_lab.provisioning.provision import GuestFile, Provision
 from edge_lab.stacks.unit import Service
 
-PROGRAM = f"{HOME}/witness.py"
-LOG = f"/var/lib/{STATE}/witness.jsonl"
+LOG_NAME = "witness.jsonl"
+LOG = f"/var/lib/{STATE}/{LOG_NAME}"
 EVERY_SECONDS = 1.0
 """Polling interval: the maximum delay between a start and its record."""
 
@@ -31,17 +31,19 @@ class Run:
     of the witness."""
 
 
-def witness_provision() -> Provision:
+def witness_provision(name: str = WITNESS, home: str = HOME, state: str = STATE) -> Provision:
+    """The unit of that name, with its program in `home` and its log in `state` below /var/lib."""
+    program = f"{home}/witness.py"
     service = Service(
-        name=WITNESS,
+        name=name,
         description="Recorder of running revisions",
         command=(
-            *("/usr/bin/python3", "-I", PROGRAM),
-            *("--log", LOG, "--every", f"{EVERY_SECONDS:g}"),
+            *("/usr/bin/python3", "-I", program),
+            *("--log", f"/var/lib/{state}/{LOG_NAME}", "--every", f"{EVERY_SECONDS:g}"),
         ),
-        state_directory=STATE,
+        state_directory=state,
     )
-    return service.provision(GuestFile.text(PROGRAM, guest_program("witness")))
+    return service.provision(GuestFile.text(program, guest_program("witness")))
 
 
 def parse_runs(text: str) -> tuple[Run, ...]:

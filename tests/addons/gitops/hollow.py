@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import itertools
 import json
 import ssl
 import threading
@@ -75,11 +76,14 @@ class HollowNode:
 
     name: str
     api: Api
+    subnet: str = ""
+    """The beginning of its pods' addresses, such as `10.244.1.`; without it they have none."""
     reachable: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
     troubles: list[str] = field(default_factory=list)
     _runs: dict[str, Run] = field(default_factory=dict)
     _number: int = 0
+    _addresses: Iterator[int] = field(default_factory=lambda: itertools.count(2))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def runs(self) -> tuple[Run, ...]:
@@ -166,7 +170,14 @@ class HollowNode:
                 {"type": kind, "status": "True", "lastTransitionTime": _now()}
                 for kind in ("Initialized", "ContainersReady", "Ready")
             ]
-            status = {"phase": "Running", "conditions": conditions, "startTime": _now()}
+            status: dict[str, Any] = {
+                "phase": "Running",
+                "conditions": conditions,
+                "startTime": _now(),
+            }
+            if self.subnet:
+                address = f"{self.subnet}{next(self._addresses)}"
+                status |= {"podIP": address, "podIPs": [{"ip": address}]}
             self.api.ask("PATCH", f"{_path(pod)}/status", {"status": status}, STRATEGIC)
 
 
@@ -177,11 +188,14 @@ def _path(pod: dict[str, Any]) -> str:
 
 @contextlib.contextmanager
 def hollow_nodes(
-    plane: NativeControlPlane, folder: Path, nodes: tuple[str, ...]
+    plane: NativeControlPlane, folder: Path, nodes: tuple[str, ...], *, addresses: bool = False
 ) -> Iterator[dict[str, HollowNode]]:
-    """They are Ready soon, and in reach."""
+    """They are Ready soon, and in reach; with `addresses`, their pods have some."""
     folder.mkdir()
-    made = {name: HollowNode(name, Api(plane, folder)) for name in nodes}
+    made = {
+        name: HollowNode(name, Api(plane, folder), f"10.244.{number}." if addresses else "")
+        for number, name in enumerate(nodes, 1)
+    }
     threads = [threading.Thread(target=node.go, name=node.name) for node in made.values()]
     for node, thread in zip(made.values(), threads, strict=True):
         node.reachable.set()

@@ -1,0 +1,1 @@
+"""Node pools: configurations and traffic of each pool, pools that are cut off, nodes that move."""

@@ -1,0 +1,1 @@
+"""The add-on `pools`, and the verdicts of its suite."""

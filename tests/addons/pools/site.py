@@ -1,0 +1,131 @@
+"""yurt-manager as a process of this host beside a real control plane, by the lab's own command
+line, objects, rights and certificate."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_lab.addons.gitops.guest import kinds
+from edge_lab.addons.pools.identities import SPEC
+from edge_lab.addons.pools.manager import KINDS, environment, manager_command
+from edge_lab.addons.pools.names import CRDS, POOL_LABEL, YURT_MANAGER
+from edge_lab.addons.pools.objects import definitions, first_objects
+from edge_lab.addons.pools.place import Place
+from edge_lab.addons.pools.rights import rights
+from edge_lab.cluster.kubectl import NOT_YET
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
+from edge_lab.core.ports import choose_ports
+from edge_lab.pki import CLUSTER
+from edge_lab.stacks import kubeconfig_of_files
+from tests.controlplane import NativeControlPlane
+from tests.probes.api_server import CACHE, program
+
+LIMIT = 240.0
+
+
+def manager_programs() -> dict[str, Path]:
+    """yurt-manager and its kinds; skips the test where the lab has not obtained them."""
+    found = {
+        YURT_MANAGER: program(YURT_MANAGER),
+        CRDS: next(iter(sorted(CACHE.glob(f"{CRDS}/*/{CRDS}"), reverse=True)), None),
+    }
+    missing = [name for name, path in found.items() if path is None]
+    if missing:
+        pytest.skip(
+            f"the lab has not obtained {', '.join(missing)} for this host yet: "
+            "`lab up labs/edge-pools.yaml` does"
+        )
+    return {name: path for name, path in found.items() if path is not None}
+
+
+@dataclass
+class Site:
+    """The server node's part of the add-on."""
+
+    folder: Path
+    plane: NativeControlPlane
+    place: Place
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> Path:
+        return self.folder / f"{YURT_MANAGER}.log"
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                manager_command(self.place),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **environment(self.place)},
+            )
+
+    def end(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def watch(self) -> None:
+        """For waits: raises if it has ended."""
+        if self.process is not None and self.process.poll() is not None:
+            text = self.log.read_text(errors="replace")[-2000:]
+            raise LabError(f"{YURT_MANAGER} has ended: {text}")
+
+    def until(self, what: str, probe: Callable[[], Any], seconds: float = LIMIT) -> Any:
+        limit = Deadline.scaled(seconds)
+        return limit.wait_for(what, probe, every=0.2, transient=NOT_YET, watch=self.watch)
+
+
+@contextlib.contextmanager
+def running_site(
+    folder: Path, plane: NativeControlPlane, pools: Mapping[str, tuple[str, ...]]
+) -> Iterator[Site]:
+    """yurt-manager runs; there are pools with their nodes, which must exist, and the workload."""
+    programs = manager_programs()
+    metrics, health, webhooks = choose_ports(3)
+    place = Place(
+        program=str(programs[YURT_MANAGER]),
+        files=str(folder / "files"),
+        state=str(folder / "state"),
+        metrics=f"127.0.0.1:{metrics}",
+        health=f"127.0.0.1:{health}",
+        webhook_port=webhooks,
+    )
+    for path in (place.files, place.webhook_keys):
+        Path(path).mkdir(parents=True)
+    authority = plane.pki.authority(CLUSTER)
+    identity = authority.issue(SPEC)
+    contents = authority.certificate_pem, identity.certificate_pem, identity.key_pem
+    for path, content in zip(place.credentials, contents, strict=True):
+        Path(path).write_bytes(content)
+    shown = dict(zip(("authority", "certificate", "key"), place.credentials, strict=True))
+    Path(place.kubeconfig).write_text(kubeconfig_of_files(plane.url, **shown))
+    site, limit, kubectl = Site(folder, plane, place), Deadline.scaled(LIMIT), plane.kubectl
+    try:
+        kubectl.apply_patiently("kinds", definitions(programs[CRDS]), limit)
+        kubectl.apply_patiently("rights", rights(), limit)
+        words = (sys.executable, "-I", kinds.__file__, plane.url, *place.credentials, *KINDS)
+        subprocess.run(words, check=True, timeout=limit.remaining)
+        site.start()
+        for pool, nodes in pools.items():
+            for node in nodes:
+                exists = partial(kubectl.find, "node", node, deadline=limit)
+                site.until(f"{node} exists", exists)
+                kubectl.label("node", node, labels={POOL_LABEL: pool}, deadline=limit)
+        kubectl.apply_patiently("pools and workload", first_objects(pools), limit)
+        yield site
+    finally:
+        site.end()
