@@ -17,7 +17,12 @@ from edge_lab.addons.gitops.addon import Gitops
 from edge_lab.addons.gvisor.addon import Gvisor, ReleasedGvisor
 from edge_lab.addons.hostile.addon import Hostile
 from edge_lab.addons.metrics.addon import Metrics
-from edge_lab.addons.metrics.senderaddons import MetricsAgent, MetricsPrometheus, MetricsVmagent
+from edge_lab.addons.metrics.senderaddons import (
+    MetricsAgent,
+    MetricsPrometheus,
+    MetricsThanos,
+    MetricsVmagent,
+)
 from edge_lab.addons.microvm.addon import Microvm
 from edge_lab.addons.models.addon import Models
 from edge_lab.addons.pools.addon import Pools
@@ -46,6 +51,7 @@ ADDONS: Mapping[str, Callable[[], AddOn]] = {
         MetricsAgent,
         MetricsPrometheus,
         MetricsVmagent,
+        MetricsThanos,
         Gitops,
         Functions,
         Models,

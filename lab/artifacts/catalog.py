@@ -44,6 +44,8 @@ FLUX = "v1.9.6"
 """Of both controllers."""
 GIT_SERVER = "0.1.0"
 FUNCTIONS = "0.1.0"
+THANOS = "v0.42.4"
+VERSITYGW = "v1.8.0"
 
 _OPENYURT_MODULE = "github.com/openyurtio/openyurt"
 _GITHUB = "https://github.com/{project}/releases/download/{{version}}"
@@ -371,6 +373,28 @@ _COMPONENTS = (
         "edge-functions",
         FUNCTIONS,
         go=GoSource(module="functions", package="edge-lab/images/functions"),
+    ),
+    Component(
+        "thanos",
+        THANOS,
+        go=GoSource(
+            module="thanos",
+            package="github.com/thanos-io/thanos/cmd/thanos",
+            upstream="github.com/thanos-io/thanos",
+            ldflags=(f"-X github.com/prometheus/common/version.Version={THANOS[1:]}",),
+            # Without slicelabels it panics at the first query (thanos#8543).
+            tags=("netgo", "slicelabels"),
+        ),
+    ),
+    Component(
+        "versitygw",
+        VERSITYGW,
+        go=GoSource(
+            module="versitygw",
+            package="github.com/versity/versitygw/cmd/versitygw",
+            upstream="github.com/versity/versitygw",
+            ldflags=(f"-X main.Version={VERSITYGW}",),
+        ),
     ),
 )
 

@@ -51,4 +51,6 @@ class Line:
     absent: bool
     """Whether `absent()` says that the series is missing then."""
     warnings: tuple[str, ...] = field(default=())
-    """Warnings in the response."""
+    """Warnings in the response to the range query."""
+    took: float = 0.0
+    """Seconds that the range query took."""

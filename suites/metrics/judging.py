@@ -185,16 +185,22 @@ def judge_line(line: Line, *, lookback: float, step: float) -> Verdict:
         problems.append(f"an instant query still gives {line.instant} series")
     if not line.absent:
         problems.append("absent() does not say that the series is missing")
-    heading = "straight line while offline"
-    measure = Measure(
-        name=identifier(f"{heading} {line.sender}"),
-        value=straight,
-        unit="s",
-        better=Better.LOWER,
-        node=line.node,
-        heading=heading,
-        label=line.sender,
-        evidence=f"{len(line.points)} points; the newest sample was {away:.0f} s old",
+    measures = tuple(
+        Measure(
+            name=identifier(f"{heading} {line.sender}"),
+            value=value,
+            unit="s",
+            better=Better.LOWER,
+            node=line.node,
+            heading=heading,
+            label=line.sender,
+            minor=minor,
+            evidence=f"{len(line.points)} points; the newest sample was {away:.0f} s old",
+        )
+        for heading, value, minor in (
+            ("straight line while offline", straight, False),
+            ("query while offline", line.took, True),
+        )
     )
     said = f"warnings: {', '.join(line.warnings) or 'none'}"
-    return Verdict(line.node, line.runtime, tuple(problems), (measure,), (said,))
+    return Verdict(line.node, line.runtime, tuple(problems), measures, (said,))

@@ -8,13 +8,17 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from edge_lab.addons.metrics.archive import Block
 from edge_lab.addons.metrics.counting import compare, untrue
+from edge_lab.addons.metrics.names import SIDECAR, unit
 from edge_lab.addons.metrics.receiver import LOOKBACK_SECONDS
 from edge_lab.addons.metrics.records import NANOSECONDS, Origin, Served
+from edge_lab.addons.metrics.senders import BLOCK_MINUTES
 from edge_lab.faults.engine import FaultEngine
-from edge_lab.faults.kinds import ClockJump, Cut, DiskFull, Reboot
+from edge_lab.faults.kinds import ClockJump, Cut, DiskFull, Impair, Kill, Profile, Reboot
 from edge_lab.fixtures.outcomes import eventually
 from suites.edges import uplink
+from suites.metrics.archive import Archive
 from suites.metrics.evidence import BEFORE, HEAL, RESET, Evidence, Line
 from suites.metrics.queries import DRAIN_SECONDS, SETTLED_SECONDS, Metrics
 
@@ -26,6 +30,10 @@ AFTER_RESET = 8
 IN_FULL = 15
 LINE_STEP = 2.0
 JUMP_SECONDS = 300.0
+SLOW_MS = 1500.0
+"""Delay of each direction, so that an upload of three files takes several seconds."""
+TRIES = 3
+"""Uploads that are waited for, if a kill comes after the end of one."""
 
 
 @dataclass
@@ -38,6 +46,12 @@ class Outage:
     evidence: dict[Origin, Evidence] = field(default_factory=dict)
     began: float = 0.0
     """When it began, seconds since 1970."""
+    healed: float = 0.0
+    """When it was healed, seconds since 1970."""
+    half: dict[str, Block] = field(default_factory=dict)
+    """Blocks that were half uploaded when their sidecar had been killed."""
+    warnings: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By sender, warnings of its view after the heal."""
     _healed: float = 0.0
     _sent: dict[Origin, float | None] = field(default_factory=dict)
 
@@ -70,7 +84,7 @@ class Outage:
         self._sent = {key: metrics.bytes_sent(key) for key in metrics.keys}
         self.mark(BEFORE)
         yield
-        self._healed = time.monotonic()
+        self._healed, self.healed = time.monotonic(), time.time()
         self.mark(HEAL)
         drained = self._settle(ahead)
         served = {node: metrics.served(node) for node in metrics.nodes}
@@ -129,7 +143,8 @@ class Outage:
 
 
 def cut_and_heal(metrics: Metrics, faults: FaultEngine) -> Outage:
-    """The uplinks are silent; before the heal, the view is queried for the missing nodes."""
+    """The uplinks are silent; before the heal, the views are queried for the missing nodes."""
+    Archive(metrics).until_history()
     outage = Outage(metrics)
     with (
         outage.watched(),
@@ -145,6 +160,35 @@ def cut_and_heal(metrics: Metrics, faults: FaultEngine) -> Outage:
             for key in metrics.keys
         }
         outage.lines += metrics.lines(newest, step=LINE_STEP)
+    outage.warnings = {sender.name: metrics.warnings(sender.name) for sender in metrics.senders}
+    return outage
+
+
+def slow_line(metrics: Metrics, faults: FaultEngine) -> Outage:
+    """The uplinks are slow, with a round trip of almost a second."""
+    outage = Outage(metrics)
+    lines = [Profile(link=uplink(metrics.lab, node), name="edge") for node in metrics.nodes]
+    with outage.watched(), faults.inflict_all(lines):
+        metrics.until_served(LONG)
+    return outage
+
+
+def upload_killed(metrics: Metrics, faults: FaultEngine) -> Outage:
+    """The sidecars are killed while a block is half uploaded, and the uplinks are silent then."""
+    outage, archive = Outage(metrics), Archive(metrics)
+    links = [uplink(metrics.lab, node) for node in metrics.nodes]
+    with outage.watched():
+        with faults.inflict_all([Impair(link=link, delay_ms=SLOW_MS) for link in links]):
+            for _ in range(TRIES):
+                if archive.blocks(half_for=60.0 * BLOCK_MINUTES + 30.0):
+                    kills = [Kill(node=node, service=unit(SIDECAR)) for node in metrics.nodes]
+                    with faults.inflict_all(kills):
+                        seen = archive.blocks()
+                    outage.half = {name: each for name, each in seen.items() if each.problem}
+                if outage.half:
+                    break
+        with faults.inflict_all([Cut(link=link) for link in links]):
+            metrics.until_served(SHORT)
     return outage
 
 

@@ -20,7 +20,7 @@ from edge_lab.addons.metrics.records import (
     selector,
 )
 from edge_lab.addons.metrics.senders import Sender, senders_of
-from edge_lab.addons.metrics.view import View, receiver_view
+from edge_lab.addons.metrics.view import View, sender_view
 from edge_lab.core.errors import LabError
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.outcomes import eventually
@@ -54,8 +54,13 @@ class Metrics:
     limit: TimeLimit
 
     @cached_property
-    def view(self) -> View:
-        return receiver_view(self.lab.topology)
+    def views(self) -> Mapping[View, frozenset[str]]:
+        """The views, and the names of the senders whose samples are in each."""
+        found: dict[View, frozenset[str]] = {}
+        for sender in self.senders:
+            view = sender_view(self.lab.topology, sender)
+            found[view] = found.get(view, frozenset()) | {sender.name}
+        return found
 
     @property
     def server(self) -> Machine:
@@ -112,6 +117,8 @@ class Metrics:
     def bytes_sent(self, key: Origin) -> float | None:
         """Bytes that a sender has written since its start; None if it does not report them."""
         (sender,) = (one for one in self.senders if one.name == key.sender)
+        if not sender.sent_bytes:
+            return None
         url = f"http://{sender.address}/metrics"
         done = self.lab.machines[key.node].run(
             f"python3 -I -c '{_GET}' {url}", self.limit(ASK_SECONDS), check=False
@@ -123,34 +130,56 @@ class Metrics:
         devices = self.lab.devices
         return {name: frozenset(step.seq for step in devices[name].steps()) for name in names}
 
-    # -- in the view -------------------------------------------------------------------------
+    # -- in the views -------------------------------------------------------------------------
 
     def stored(
-        self, *, since: float, ahead: float = 0.0, devices: bool = True
+        self, *, since: float, ahead: float = 0.0, devices: bool = True, view: View | None = None
     ) -> Mapping[Origin, tuple[Stored, ...]]:
         """All samples with timestamps after `since` (seconds since 1970, by the host's clock, from
-        which the lab's are set), and up to `ahead` seconds in the future."""
+        which the lab's are set), and up to `ahead` seconds in the future; in all views, or one."""
         until = time.time() + MARGIN_SECONDS + ahead
-        return self.view.stored(
-            self.server,
-            self.limit(ASK_SECONDS),
-            seconds=until - since + MARGIN_SECONDS,
-            time=until,
-            devices=devices,
-        )
+        found: dict[Origin, tuple[Stored, ...]] = {}
+        for each in (view,) if view else self.views:
+            found |= each.stored(
+                self.server,
+                self.limit(ASK_SECONDS),
+                seconds=until - since + MARGIN_SECONDS,
+                time=until,
+                devices=devices,
+            )
+        return found
 
     def series(self) -> dict[Origin, int]:
-        """The number of series in the view for each sender."""
+        """The number of series in its view for each sender."""
         query = "count by (node, sender) ({sender!=''})"
-        answers = self.view.query(self.server, query, self.limit(ASK_SECONDS))
-        return {answer.origin: int(answer.samples[0][1]) for answer in answers}
+        return {
+            answer.origin: int(answer.samples[0][1])
+            for view in self.views
+            for answer in view.query(self.server, query, self.limit(ASK_SECONDS))
+        }
+
+    def warnings(self, sender: str) -> tuple[str, ...]:
+        """Warnings of the view of a sender about its newest samples."""
+        (view,) = (view for view, names in self.views.items() if sender in names)
+        text = view.text(self.server, "/api/v1/query", self.limit(ASK_SECONDS), query=SCRAPES)
+        return warnings_in(text)
 
     def lines(self, newest: Mapping[Origin, float], *, step: float) -> tuple[Line, ...]:
         """The graphs of unreachable senders over the last ten minutes; `newest` are the timestamps
         of their newest samples, seconds since 1970."""
+        return tuple(
+            line
+            for view, names in self.views.items()
+            for line in self._lines(
+                view, {key: stamp for key, stamp in newest.items() if key.sender in names}, step
+            )
+        )
+
+    def _lines(self, view: View, newest: Mapping[Origin, float], step: float) -> tuple[Line, ...]:
         asked, limit = time.time(), self.limit(ASK_SECONDS)
         at = f"{asked:.3f}"
-        text = self.view.text(
+        began = time.monotonic()
+        text = view.text(
             self.server,
             "/api/v1/query_range",
             limit,
@@ -159,11 +188,11 @@ class Metrics:
             end=at,
             step=f"{step:g}",
         )
-        warnings = tuple(json.loads(text).get("warnings", ()))
+        took = time.monotonic() - began
         drawn = {one.origin: tuple(at for at, _ in one.samples) for one in parse_answer(text)}
-        instant = self.view.query(self.server, SCRAPES, limit, time=at)
+        instant = view.query(self.server, SCRAPES, limit, time=at)
         each = [f"absent({selector(SCRAPES, key.node, key.sender)})" for key in newest]
-        absent = self.view.query(self.server, " or ".join(each), limit, time=at)
+        absent = view.query(self.server, " or ".join(each), limit, time=at)
         return tuple(
             Line(
                 node=key.node,
@@ -175,10 +204,16 @@ class Metrics:
                 points_before=sum(point <= stamp for point in drawn.get(key, ())),
                 instant=sum(answer.origin == key for answer in instant),
                 absent=any(answer.origin == key for answer in absent),
-                warnings=warnings,
+                warnings=warnings_in(text),
+                took=took,
             )
             for key, stamp in newest.items()
         )
+
+
+def warnings_in(text: str) -> tuple[str, ...]:
+    """The warnings in a response of Prometheus' HTTP API."""
+    return tuple(json.loads(text).get("warnings", ()))
 
 
 def counted(text: str, name: str) -> float | None:

@@ -10,7 +10,7 @@ import pytest
 from edge_lab.oracles.verdict import Verdict
 from suites.metrics.conftest import OutageOf
 from suites.metrics.judging import AFTER_RESET, NOTHING, Allowance, judge_samples
-from suites.metrics.outages import Outage, clock_jump, cut_and_heal, reset_while_offline
+from suites.metrics.outages import Outage, clock_jump, cut_and_heal, reset_while_offline, slow_line
 from suites.metrics.senders import LOSE_BY_RESET, each_sender
 
 pytestmark = [
@@ -41,6 +41,15 @@ def judged(outage: Outage, sender: str, record: Record, allowance: Allowance = N
 @allure.title("Uplink cut and healed: {sender} loses no sample")
 def test_a_cut_costs_no_sample(outage_of: OutageOf, sender: str, record_verdict: Record) -> None:
     judged(outage_of(cut_and_heal), sender, record_verdict)
+
+
+@pytest.mark.scenario("metrics: slow line")
+@pytest.mark.parametrize("sender", each_sender())
+@allure.title("Uplink as slow as 2G: {sender} loses no sample")
+def test_a_slow_line_costs_no_sample(
+    outage_of: OutageOf, sender: str, record_verdict: Record
+) -> None:
+    judged(outage_of(slow_line), sender, record_verdict)
 
 
 @pytest.mark.scenario("metrics: reset while offline")

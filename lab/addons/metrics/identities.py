@@ -28,6 +28,15 @@ def receiver_spec(address: str) -> CertificateSpec:
     )
 
 
+def sidecar_spec(node: str, address: str) -> CertificateSpec:
+    """The identity of Thanos' sidecar on a node, which the querier dials."""
+    return CertificateSpec(
+        f"edge-lab:metrics-sidecar:{node}",
+        addresses=(IPv4Address(address),),
+        usages=(Usage.SERVER,),
+    )
+
+
 def metrics_requests(topology: Topology) -> tuple[Request, ...]:
     server = topology.server.name
     address = str(topology.cluster_link(server).address)

@@ -10,7 +10,20 @@ METRICS = "metrics"
 RECEIVER, EXPORTER = "edge-lab-metrics-receiver", "edge-lab-metrics-exporter"
 """The units of the server and of edge nodes, without `.service`."""
 
+OBJECTS, STORE, QUERY = (
+    "edge-lab-metrics-objects",
+    "edge-lab-metrics-store",
+    "edge-lab-metrics-query",
+)
+SIDECAR = "edge-lab-metrics-sidecar"
+"""Thanos' parts: S3 server, store gateway and querier on the server, the sidecar on edge nodes."""
+
 RECEIVER_PORT = 9090
+OBJECTS_PORT = 7070
+SIDECAR_PORT, STORE_PORT, QUERY_PORT = 10901, 10905, 10904
+"""Sidecar and store gateway: gRPC; querier: HTTPS."""
+SIDECAR_HTTP, STORE_HTTP = "127.0.0.1:10902", "127.0.0.1:10906"
+QUERY_GRPC = "127.0.0.1:10903"
 EXPORTER_ADDRESS = "127.0.0.1:9106"
 
 HOME = "/etc/edge-lab-metrics"
@@ -18,9 +31,13 @@ HOME = "/etc/edge-lab-metrics"
 STATE = "edge-lab-metrics"
 """Folder of the state of all parts, below /var/lib."""
 PROMETHEUS_PROGRAM = DebianProgram("prometheus", "usr/bin/prometheus")
+THANOS, VERSITYGW = "thanos", "versitygw"
+"""Components."""
 VMAGENT_PROGRAM = DebianProgram("victoria-metrics", "usr/bin/vmagent")
 
 EXPORTER_PROGRAM, ASK = f"{HOME}/exporter.py", f"{HOME}/ask.py"
+BLOCKS = f"{HOME}/blocks.py"
+"""Lists the blocks in the object storage (guest/blocks.py)."""
 
 SERVED = f"/var/lib/{STATE}/exporter/served.jsonl"
 """What an edge node has served: the ground truth for views."""

@@ -13,6 +13,7 @@ from edge_lab.addons.metrics.names import (
 from edge_lab.addons.tlsfiles import CA, CERTIFICATE, KEY
 from edge_lab.images import DebianProgram
 from edge_lab.images.recipe import load_recipe
+from edge_lab.provisioning.provision import PAYLOAD_MOUNT
 from edge_lab.topology import Node, Topology
 
 
@@ -29,6 +30,8 @@ class Place:
     exporter: str = EXPORTER_ADDRESS
     programs: str = ""
     """Folder of programs on the host of a test; nodes have them in their payload."""
+    bin: str = str(PAYLOAD_MOUNT / "bin")
+    """Folder of components."""
     files: str = HOME
     state: str = f"/var/lib/{STATE}"
 
@@ -44,6 +47,11 @@ class Place:
     def key(self) -> str:
         return f"{self.files}/{KEY}"
 
+    @property
+    def server(self) -> str:
+        """The address of the server node."""
+        return self.receiver.rpartition(":")[0]
+
     def start(self, program: DebianProgram) -> tuple[str, ...]:
         """The command of a program, to which options are added."""
         return (f"{self.programs}/{program.name}",) if self.programs else program.command
@@ -51,6 +59,10 @@ class Place:
     def config(self, name: str) -> str:
         """Path of the configuration of a part."""
         return f"{self.files}/{name}.yaml"
+
+    def environment(self, name: str) -> str:
+        """Path of the environment file of a part."""
+        return f"{self.files}/{name}.env"
 
     def folder(self, name: str) -> str:
         """State folder of a part."""

@@ -6,13 +6,38 @@ from typing import ClassVar
 
 from edge_lab.addons.base import AddOn, AddOnContext, Cluster
 from edge_lab.addons.metrics.endpoints import receiver_clients, sender_endpoints
-from edge_lab.addons.metrics.names import EXPORTER, METRICS, SCRAPES, unit
+from edge_lab.addons.metrics.guest import guest_program
+from edge_lab.addons.metrics.identities import METRICS_DOMAIN, sidecar_spec
+from edge_lab.addons.metrics.names import (
+    BLOCKS,
+    EXPORTER,
+    HOME,
+    METRICS,
+    SCRAPES,
+    SIDECAR,
+    SIDECAR_PORT,
+    THANOS,
+    VERSITYGW,
+    unit,
+)
 from edge_lab.addons.metrics.place import place_of
 from edge_lab.addons.metrics.records import selector
-from edge_lab.addons.metrics.senders import AGENT, PROMETHEUS, VMAGENT, Sender
-from edge_lab.addons.metrics.view import receiver_view
+from edge_lab.addons.metrics.senders import AGENT, PROMETHEUS, SIDECAR_SENDER, VMAGENT, Sender
+from edge_lab.addons.metrics.thanos import (
+    SECRET_REQUEST,
+    credentials,
+    endpoints_config,
+    objects_config,
+    secret_key,
+    server_services,
+    sidecar_service,
+)
+from edge_lab.addons.metrics.thanosendpoints import sidecar_clients, thanos_endpoints
+from edge_lab.addons.metrics.view import sender_view
+from edge_lab.artifacts import Want
 from edge_lab.core.errors import LabError
 from edge_lab.images import DebianProgram
+from edge_lab.pki import IdentityRequest, Request
 from edge_lab.probes.cloudclient import CloudClient
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import GuestFile, Provision
@@ -22,7 +47,7 @@ from edge_lab.topology import Node, Topology
 FRESH_SECONDS = 20.0
 """Maximum age of the newest sample in the cloud when a lab is ready."""
 ASK_SECONDS = 60.0
-"""Seconds for one query to the receiver."""
+"""Seconds for one query to a view."""
 
 
 class SenderAddOn(AddOn):
@@ -52,10 +77,10 @@ class SenderAddOn(AddOn):
         return receiver_clients(topology, self.sender)
 
     def wait_ready(self, cluster: Cluster) -> None:
-        """Waits until the receiver has samples of each node that are newer than the start of the
+        """Waits until its view has samples of each node that are newer than the start of the
         wait."""
         server = cluster.access.machines[cluster.topology.server.name]
-        view = receiver_view(cluster.topology)
+        view = sender_view(cluster.topology, self.sender)
         for node in cluster.topology.edges:
             query = f"time() - timestamp({selector(SCRAPES, node.name, self.sender.name)})"
 
@@ -91,3 +116,72 @@ class MetricsVmagent(SenderAddOn):
     name: ClassVar[str] = VMAGENT.addon
     sender: ClassVar[Sender] = VMAGENT
     declares: ClassVar[frozenset[str]] = frozenset({VMAGENT.addon})
+
+
+class MetricsThanos(SenderAddOn):
+    """Prometheus with Thanos' sidecar on each edge node; S3 server, store gateway and querier on
+    the server node."""
+
+    name: ClassVar[str] = SIDECAR_SENDER.addon
+    sender: ClassVar[Sender] = SIDECAR_SENDER
+    declares: ClassVar[frozenset[str]] = frozenset({SIDECAR_SENDER.addon})
+
+    def wants(self, topology: Topology, stack: Stack) -> tuple[Want, ...]:
+        archs = {node.arch: None for node in (topology.server, *topology.edges)}
+        return (Want(VERSITYGW, topology.server.arch), *(Want(THANOS, arch) for arch in archs))
+
+    def identities(self, topology: Topology) -> tuple[Request, ...]:
+        sidecars = (
+            IdentityRequest(
+                METRICS_DOMAIN, f"sidecar-{node.name}", sidecar_spec(node.name, address)
+            )
+            for node, address in _edge_addresses(topology)
+        )
+        return (SECRET_REQUEST, *sidecars)
+
+    def provision(self, ctx: AddOnContext, node: Node) -> Provision:
+        place, pki = place_of(ctx.topology, node), ctx.given.pki
+        secret = secret_key(pki)
+        common = Provision(
+            files=(GuestFile.text(place.config("objects"), objects_config(place, secret), 0o600),),
+            payload=(ctx.given.binary(THANOS, node),),
+        )
+        if node.name != ctx.topology.server.name:
+            identity = pki.identity(METRICS_DOMAIN, f"sidecar-{node.name}")
+            sidecar = sidecar_service(place).provision(
+                GuestFile(f"{HOME}/sidecar.crt", identity.certificate_pem),
+                GuestFile(f"{HOME}/sidecar.key", identity.key_pem, 0o600),
+            )
+            return Provision.total((super().provision(ctx, node), common, sidecar))
+        sidecars = tuple(
+            f"{address}:{SIDECAR_PORT}" for _, address in _edge_addresses(ctx.topology)
+        )
+        files = (
+            GuestFile.text(place.environment("objects"), credentials(secret), 0o600),
+            GuestFile.text(place.config("endpoints"), endpoints_config(place, sidecars)),
+            GuestFile.text(BLOCKS, guest_program("blocks")),
+        )
+        return Provision.total(
+            (
+                common,
+                Provision(files=files, payload=(ctx.given.binary(VERSITYGW, node),)),
+                *(service.provision() for service in server_services(place)),
+            )
+        )
+
+    def units(self, topology: Topology, node: Node, stack: Stack) -> tuple[str, ...]:
+        if node.name == topology.server.name:
+            return tuple(service.unit for service in server_services(place_of(topology, node)))
+        return (*super().units(topology, node, stack), unit(SIDECAR))
+
+    def endpoints(self, topology: Topology, stack: Stack) -> tuple[Endpoint, ...]:
+        return (*super().endpoints(topology, stack), *thanos_endpoints(topology))
+
+    def cloud_clients(self, topology: Topology) -> tuple[CloudClient, ...]:
+        """The sidecars: its Prometheus writes to nobody."""
+        return sidecar_clients(topology)
+
+
+def _edge_addresses(topology: Topology) -> tuple[tuple[Node, str], ...]:
+    """Edge nodes, and their addresses in the cluster."""
+    return tuple((node, str(topology.cluster_link(node.name).address)) for node in topology.edges)

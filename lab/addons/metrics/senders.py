@@ -9,6 +9,8 @@ from typing import Any
 from edge_lab.addons.metrics.names import (
     METRICS,
     PROMETHEUS_PROGRAM,
+    QUERY_PORT,
+    RECEIVER_PORT,
     SCRAPE_SECONDS,
     STATE,
     VMAGENT_PROGRAM,
@@ -27,6 +29,10 @@ OUT_OF_ORDER = "24h"
 """Out-of-order window: how far behind the newest sample one is accepted. Without it Prometheus
 refuses samples more than an hour behind the newest of any series: so all that an edge node buffered
 for longer than that while another node was online."""
+
+BLOCK_MINUTES = 2
+"""Length of a block of the sender `thanos`, whose samples are in the object storage when their
+block is complete. Prometheus' default is two hours, too long for a test."""
 
 AGENT_OPTIONS: Mapping[str, tuple[str, ...]] = {"trixie": ("--enable-feature=agent",)}
 """By Debian suite, the option for Prometheus' agent mode: 2.x in trixie."""
@@ -48,9 +54,12 @@ class Sender:
     port: int
     """Port on loopback, for its own metrics."""
     sent_bytes: str
-    """The name of its own metric that counts the bytes written to the cloud."""
+    """The name of its own metric that counts the bytes written to the cloud; empty if samples are
+    not written one by one."""
     _config: Config
     _command: Command
+    view_port: int = RECEIVER_PORT
+    """Port on the server where its samples can be queried."""
 
     @property
     def addon(self) -> str:
@@ -83,7 +92,7 @@ class Sender:
     def service(self, place: Place, after: tuple[str, ...]) -> Service:
         return Service(
             name=self.service_name,
-            description=f"{self.title}, remote write of this node's metrics",
+            description=f"{self.title}, for this node's metrics",
             command=self.command(place),
             after=after,
             wants=after,
@@ -110,16 +119,18 @@ def _scraping(place: Place, name: str) -> dict[str, Any]:
     }
 
 
-def _writing(place: Place, name: str) -> dict[str, Any]:
-    """Everything else is left at its default, since the product is under test.
+def _storing(place: Place, name: str) -> dict[str, Any]:
+    """Without the window it refuses samples that are behind its own newest one, after its clock was
+    set back: as a database always, as an agent since 3.x."""
+    window = {"tsdb": {"out_of_order_time_window": OUT_OF_ORDER}}
+    return {**_scraping(place, name), "storage": window}
 
-    Without the window it refuses samples that are behind its own newest one, after its clock was
-    set back: as a database always, as an agent since 3.x.
-    """
+
+def _writing(place: Place, name: str) -> dict[str, Any]:
+    """Everything else is left at its default, since the product is under test."""
     tls = {"ca_file": place.ca, "cert_file": place.certificate, "key_file": place.key}
     return {
-        **_scraping(place, name),
-        "storage": {"tsdb": {"out_of_order_time_window": OUT_OF_ORDER}},
+        **_storing(place, name),
         "remote_write": [{"url": write_url(place), "tls_config": tls}],
     }
 
@@ -145,6 +156,16 @@ def _server(place: Place, name: str, listen: str) -> tuple[str, ...]:
         f"--storage.tsdb.path={place.folder(name)}",
         "--storage.tsdb.retention.time=1d",
         f"--web.listen-address={listen}",
+    )
+
+
+def _blocks(place: Place, name: str, listen: str) -> tuple[str, ...]:
+    """As Thanos' sidecar requires it: only the sidecar moves blocks, and nothing merges them."""
+    return (
+        *_server(place, name, listen),
+        f"--storage.tsdb.min-block-duration={BLOCK_MINUTES}m",
+        f"--storage.tsdb.max-block-duration={BLOCK_MINUTES}m",
+        "--no-storage.tsdb.allow-overlapping-compaction",
     )
 
 
@@ -191,8 +212,20 @@ VMAGENT = Sender(
     _scraping,
     _vmagent,
 )
+SIDECAR_SENDER = Sender(
+    "thanos",
+    "Prometheus with Thanos' sidecar",
+    PROMETHEUS_PROGRAM,
+    9093,
+    "",
+    _storing,
+    _blocks,
+    view_port=QUERY_PORT,
+)
 
-SENDERS: Mapping[str, Sender] = {sender.name: sender for sender in (AGENT, PROMETHEUS, VMAGENT)}
+WRITERS: Mapping[str, Sender] = {sender.name: sender for sender in (AGENT, PROMETHEUS, VMAGENT)}
+"""Those that write to the receiver."""
+SENDERS: Mapping[str, Sender] = {**WRITERS, SIDECAR_SENDER.name: SIDECAR_SENDER}
 
 
 def senders_of(topology: Topology) -> tuple[Sender, ...]:

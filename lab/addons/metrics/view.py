@@ -1,7 +1,6 @@
 """A view: a server of queries about the metrics of all nodes, with Prometheus' HTTP API.
 
-The receiver is one. Another with the same API, such as Thanos' querier, can be judged in the same
-way: `View("thanos", "https://…")`.
+The receiver is one, Thanos' querier another; the object storage alone is a third.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from edge_lab.addons.metrics.names import ASK, HOME, METRICS, RECEIVER_PORT
+from edge_lab.addons.metrics.names import ASK, HOME, METRICS, QUERY_PORT, STORE_PORT
 from edge_lab.addons.metrics.records import (
     Answer,
     Origin,
@@ -20,6 +19,7 @@ from edge_lab.addons.metrics.records import (
     queries,
     stored_samples,
 )
+from edge_lab.addons.metrics.senders import Sender
 from edge_lab.cluster.access import MachineAccess
 from edge_lab.core.deadline import Deadline
 from edge_lab.topology import Topology
@@ -33,10 +33,12 @@ class View:
     name: str
     url: str
     """`https://address:port`; queried with the certificates of the server node."""
+    parameters: tuple[tuple[str, str], ...] = ()
+    """Names and values, of each query."""
 
     def text(self, server: MachineAccess, path: str, deadline: Deadline, **parameters: str) -> str:
         """Its raw response."""
-        url = f"{self.url}{path}?{urlencode(parameters)}"
+        url = f"{self.url}{path}?{urlencode({**dict(self.parameters), **parameters})}"
         seconds = f"{deadline.remaining:.0f}"
         command = shlex.join(("/usr/bin/python3", "-I", ASK, HOME, seconds, url))
         return server.run(command, deadline).stdout
@@ -73,7 +75,14 @@ class View:
         )
 
 
-def receiver_view(topology: Topology) -> View:
-    """The view of the receiver."""
+def sender_view(topology: Topology, sender: Sender) -> View:
+    """The view in which the samples of a sender are: the receiver's, or that of Thanos' querier."""
     address = topology.cluster_link(topology.server.name).address
-    return View(METRICS, f"https://{address}:{RECEIVER_PORT}")
+    return View(f"{METRICS}:{sender.view_port}", f"https://{address}:{sender.view_port}")
+
+
+def archive_view(topology: Topology) -> View:
+    """Thanos' querier with the store gateway alone: what is in the object storage."""
+    address = topology.cluster_link(topology.server.name).address
+    store = f'{{__address__="127.0.0.1:{STORE_PORT}"}}'
+    return View("object storage", f"https://{address}:{QUERY_PORT}", (("storeMatch[]", store),))

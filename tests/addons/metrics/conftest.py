@@ -1,4 +1,4 @@
-"""labs/edge-metrics.yaml on each stack, with artifacts and programs that are made up."""
+"""labs/edge-metrics.yaml with all senders, with artifacts and programs that are made up."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from edge_lab.addons import load_topology
 from edge_lab.addons.metrics.names import PROMETHEUS_PROGRAM, VMAGENT_PROGRAM
+from edge_lab.addons.metrics.senders import SIDECAR_SENDER
 from edge_lab.data import LABS
 from edge_lab.topology import Arch, Topology
 from tests.addons.packages import made_up_packages, provisions_of
@@ -18,7 +19,8 @@ __all__ = ["context_of", "platform_of", "provisions_of"]
 
 @pytest.fixture(scope="session")
 def topology() -> Topology:
-    return load_topology(LABS / "edge-metrics.yaml")
+    plain = load_topology(LABS / "edge-metrics.yaml")
+    return plain.model_copy(update={"addons": (*plain.addons, SIDECAR_SENDER.addon)})
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,10 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlencode
 
 import pytest
@@ -37,10 +37,10 @@ from edge_lab.addons.metrics.records import (
     queries,
     stored_samples,
 )
-from edge_lab.addons.metrics.senders import SENDERS, Sender
+from edge_lab.addons.metrics.senders import WRITERS, Sender
 from edge_lab.addons.tlsfiles import CA, CERTIFICATE, KEY
 from edge_lab.core.deadline import Deadline
-from edge_lab.pki import IdentityRequest, Pki
+from edge_lab.pki import IdentityRequest, Pki, Request
 from tests.addons.fetch import FOLDER
 from tests.namespaces import Namespace, connect, new_namespace
 
@@ -79,13 +79,16 @@ class Site:
     edge: Namespace
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        server = receiver_spec(CLOUD_ADDRESS)
-        requests = (
-            IdentityRequest(METRICS_DOMAIN, "server", server),
+    senders: ClassVar[Mapping[str, Sender]] = WRITERS
+
+    def requests(self) -> tuple[Request, ...]:
+        return (
+            IdentityRequest(METRICS_DOMAIN, "server", receiver_spec(CLOUD_ADDRESS)),
             IdentityRequest(METRICS_DOMAIN, NODE, sender_spec(NODE)),
         )
-        pki = Pki.create(self.folder / "pki", requests)
+
+    def __post_init__(self) -> None:
+        pki = Pki.create(self.folder / "pki", self.requests())
         for part, name in (("cloud", "server"), ("edge", NODE)):
             place = self.place(part)
             Path(place.files).mkdir()
@@ -100,9 +103,13 @@ class Site:
         cloud = self.place("cloud")
         Path(cloud.config(NAME)).write_text(receiver_config())
         Path(cloud.config(WEB)).write_text(web_config(cloud))
-        for sender in SENDERS.values():
+        for sender in self.senders.values():
             place = self.place("edge")
             Path(place.config(sender.name)).write_text(sender.config(place))
+        self.write_more(pki)
+
+    def write_more(self, pki: Pki) -> None:
+        """Files of further parts."""
 
     def place(self, part: str) -> Place:
         return Place(
@@ -128,12 +135,28 @@ class Site:
         Deadline.after(LIMIT).wait_for("the receiver", lambda: self.ask("/-/ready") is not None)
 
     def start_exporter(self) -> None:
-        known = [word for name in SENDERS for word in ("--sender", name)]
+        known = [word for name in self.senders for word in ("--sender", name)]
         argv = (sys.executable, exporter.__file__, "--listen", EXPORTER, "--log", str(self.log))
         self.start("exporter", self.edge, (*argv, *known, "--status", str(self.status)))
 
     def start_sender(self, sender: Sender) -> None:
         self.start(sender.name, self.edge, sender.command(self.place("edge")))
+
+    def start_cloud(self) -> None:
+        self.start_receiver()
+
+    def start_node(self) -> None:
+        self.start_exporter()
+        for sender in self.senders.values():
+            self.start_sender(sender)
+
+    def start_node_part(self, name: str) -> None:
+        self.start_sender(self.senders[name])
+
+    @property
+    def node_parts(self) -> tuple[str, ...]:
+        """The processes of the edge node."""
+        return ("exporter", *self.senders)
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         process = self.running.pop(name)
@@ -146,6 +169,16 @@ class Site:
             process.wait()
 
     # -- the wire ----------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def slow(self, kbit: float) -> Iterator[None]:
+        """The node sends no faster."""
+        rate = ("tbf", "rate", f"{kbit:g}kbit", "burst", "2kb", "latency", "60s")
+        self.edge.run("tc", "qdisc", "add", "dev", "to-switch", "root", *rate)
+        try:
+            yield
+        finally:
+            self.edge.run("tc", "qdisc", "del", "dev", "to-switch", "root")
 
     @contextlib.contextmanager
     def cut(self) -> Iterator[None]:
@@ -211,8 +244,11 @@ class Site:
         return wanted
 
 
+S = TypeVar("S", bound=Site)
+
+
 @contextlib.contextmanager
-def running_site(folder: Path, suite: str) -> Iterator[Site]:
+def running_site(folder: Path, suite: str, kind: type[S]) -> Iterator[S]:
     """Receiver, exporter and all senders run while the block does, wired to each other."""
     programs(suite)
     with (
@@ -228,13 +264,11 @@ def running_site(folder: Path, suite: str) -> Iterator[Site]:
             switch.run("ip", "link", "set", port, "master", "switch")
         cloud.run("ip", "address", "add", f"{CLOUD_ADDRESS}/24", "dev", "to-switch")
         edge.run("ip", "address", "add", f"{EDGE_ADDRESS}/24", "dev", "to-switch")
-        site = Site(folder, suite, cloud, switch, edge)
+        site = kind(folder, suite, cloud, switch, edge)
         try:
             site.show_devices(boiler=SHOWN_STEP)
-            site.start_receiver()
-            site.start_exporter()
-            for sender in SENDERS.values():
-                site.start_sender(sender)
+            site.start_cloud()
+            site.start_node()
             yield site
         finally:
             site.end()

@@ -11,14 +11,13 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from edge_lab.addons import load_topology
-from edge_lab.addons.metrics.guest import ask
-from edge_lab.addons.metrics.names import ASK, HOME, SERVED
-from edge_lab.addons.metrics.senders import SENDERS
+from edge_lab.addons.metrics.guest import ask, blocks
+from edge_lab.addons.metrics.names import ASK, BLOCKS, HOME, METRICS, SERVED, STATE
 from edge_lab.core.deadline import Deadline
 from edge_lab.data import LABS
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.fault import Fault
-from edge_lab.faults.kinds import Cut, Reboot
+from edge_lab.faults.kinds import Cut, Impair, Kill, LinkFault, Reboot
 from edge_lab.topology import Topology
 from suites.metrics.queries import Metrics
 from tests.addons.metrics.site import NODE, SHOWN_STEP, Site
@@ -26,6 +25,10 @@ from tests.namespaces import Namespace
 
 OFF_SECONDS = 6.0
 """For which a node is without its power: longer than the pause between two scrapes."""
+
+
+SLOW_KBIT, PROFILE_KBIT = 24.0, 200.0
+"""Rates instead of delays, which not every kernel can make."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +58,21 @@ class StandInFaults:
         if isinstance(fault, Cut):
             with self.site.cut():
                 yield
+        elif isinstance(fault, LinkFault):
+            with self.site.slow(SLOW_KBIT if isinstance(fault, Impair) else PROFILE_KBIT):
+                yield
+        elif isinstance(fault, Kill):
+            self.site.kill("sidecar", signal.SIGKILL)
+            try:
+                yield
+            finally:
+                self.site.start_node_part("sidecar")
         else:
             assert isinstance(fault, Reboot)
-            for name in (*SENDERS, "exporter"):
+            for name in self.site.node_parts:
                 self.site.kill(name, signal.SIGKILL)
             time.sleep(OFF_SECONDS)
-            self.site.start_exporter()
-            for sender in SENDERS.values():
-                self.site.start_sender(sender)
+            self.site.start_node()
             yield
 
 
@@ -74,18 +84,25 @@ class StandInMetrics(Metrics):
 def metrics_of(site: Site) -> tuple[Metrics, FaultEngine]:
     """The suite's view of a site, and the faults for it."""
     cloud = site.place("cloud").files
+    paths = {
+        ASK: ask.__file__,
+        BLOCKS: blocks.__file__,
+        HOME: cloud,
+        f"/var/lib/{STATE}": site.place("cloud").state,
+    }
     machines = {
-        "server": StandInMachine(site.cloud, {ASK: ask.__file__, HOME: cloud}),
+        "server": StandInMachine(site.cloud, paths),
         NODE: StandInMachine(site.edge, {SERVED: str(site.log)}),
     }
     boiler = SimpleNamespace(steps=lambda: [SimpleNamespace(seq=SHOWN_STEP)])
     devices = {"boiler": boiler}
-    lab = SimpleNamespace(topology=_with_one_edge(), machines=machines, devices=devices)
+    lab = SimpleNamespace(topology=_with_one_edge(site), machines=machines, devices=devices)
     metrics = StandInMetrics(cast("Any", lab), lambda seconds: Deadline.after(seconds))
     return metrics, cast("FaultEngine", StandInFaults(site))
 
 
-def _with_one_edge() -> Topology:
+def _with_one_edge(site: Site) -> Topology:
     whole = load_topology(LABS / "edge-metrics.yaml")
     nodes = tuple(node for node in whole.nodes if node in (whole.server, whole.node(NODE)))
-    return whole.model_copy(update={"nodes": nodes})
+    addons = (METRICS, *(sender.addon for sender in site.senders.values()))
+    return whole.model_copy(update={"nodes": nodes, "addons": addons})

@@ -13,10 +13,18 @@ from cryptography import x509
 from edge_lab.addons import find_addon, get_platform
 from edge_lab.addons.checks import check_addons
 from edge_lab.addons.metrics.identities import METRICS_DOMAIN
-from edge_lab.addons.metrics.names import METRICS
-from edge_lab.addons.metrics.senders import AGENT, PROMETHEUS, SENDERS, VMAGENT, Sender, senders_of
+from edge_lab.addons.metrics.names import METRICS, SIDECAR, unit
+from edge_lab.addons.metrics.senders import (
+    AGENT,
+    PROMETHEUS,
+    SENDERS,
+    VMAGENT,
+    WRITERS,
+    Sender,
+    senders_of,
+)
 from edge_lab.images.recipe import load_recipe
-from edge_lab.probes.endpoint import Reach
+from edge_lab.probes.endpoint import Reach, Speaks
 from edge_lab.provisioning.provision import Provision
 from edge_lab.stacks import stack_names
 from edge_lab.topology import Topology, TopologyProblem
@@ -43,9 +51,11 @@ def test_edge_nodes_have_exporter_and_senders_and_the_server_the_receiver(
         for name, provision in provisions_of(stack).items()
     }
     senders = {sender.unit for sender in SENDERS.values()}
-    assert ours["server"] == {"edge-lab-metrics-receiver.service"}
+    parts = ("receiver", "objects", "store", "query")
+    assert ours["server"] == {f"edge-lab-metrics-{part}.service" for part in parts}
+    assert ours["server"] <= set(wanted["server"])
     for edge in EDGES:
-        assert ours[edge] == {"edge-lab-metrics-exporter.service", *senders}
+        assert ours[edge] == {"edge-lab-metrics-exporter.service", unit(SIDECAR), *senders}
         assert ours[edge] <= set(wanted[edge])
         assert {METRICS, *(sender.addon for sender in SENDERS.values())} <= able[edge]
     assert not any(name.startswith(METRICS) for name in able["server"])
@@ -59,7 +69,7 @@ def test_units_are_units(provisions_of: ProvisionsOf, tmp_path: Path) -> None:
         for name, text in texts.items()
         if name.startswith("edge-lab-metrics")
     }
-    assert len(ours) == 5
+    assert len(ours) == 10
     verify(tmp_path, ours)
 
 
@@ -164,22 +174,27 @@ def test_certificates_are_of_an_authority_of_their_own(
     assert web["tls_server_config"]["client_auth_type"] == "RequireAndVerifyClientCert"
 
 
-def test_only_the_receiver_is_on_a_wire(topology: Topology, platform_of: PlatformOf) -> None:
+def test_only_those_with_tls_are_on_a_wire(topology: Topology, platform_of: PlatformOf) -> None:
     ours = [
         endpoint
         for endpoint in platform_of(STACK).endpoints(topology)
         if endpoint.name.startswith("edge-lab-metrics")
     ]
     wired = [endpoint for endpoint in ours if endpoint.reach is Reach.WIRE]
-    assert [endpoint.id for endpoint in wired] == ["server/edge-lab-metrics-receiver"]
-    assert wired[0].domain is METRICS_DOMAIN
-    assert len(ours) == 1 + len(EDGES) * (1 + len(SENDERS))
+    assert {endpoint.id for endpoint in wired} == {
+        *(f"server/edge-lab-metrics-{part}" for part in ("receiver", "objects", "query")),
+        *(f"{edge}/{SIDECAR}" for edge in EDGES),
+    }
+    assert {endpoint.domain for endpoint in wired} == {METRICS_DOMAIN}
+    assert {endpoint.speaks for endpoint in wired} == {Speaks.HTTPS, Speaks.TLS}
+    # Exporter, senders and sidecar on loopback, and three ports of Thanos on the server.
+    assert len(ours) == len(wired) + len(EDGES) * (2 + len(SENDERS)) + 3
     # No two of a node listen at one port.
-    for edge in EDGES:
+    for name in ("server", *EDGES):
         ports = [
             endpoint.port
             for endpoint in platform_of(STACK).endpoints(topology)
-            if endpoint.node == edge
+            if endpoint.node == name
         ]
         assert len(ports) == len(set(ports))
 
@@ -192,6 +207,8 @@ def test_each_sender_dials_the_cloud_and_is_tried_with_a_false_one(
         for client in platform_of(STACK).cloud_clients(topology)
         if client.domain is METRICS_DOMAIN
     ]
-    senders = {(edge, sender.unit) for edge in EDGES for sender in SENDERS.values()}
-    assert {(client.node, client.unit) for client in ours} == senders
+    units = {unit(SIDECAR), *(sender.unit for sender in WRITERS.values())}
+    assert {(client.node, client.unit) for client in ours} == {
+        (edge, name) for edge in EDGES for name in units
+    }
     assert len({client.id for client in ours}) == len(ours)

@@ -15,7 +15,7 @@ import pytest
 from edge_lab.addons.metrics.identities import METRICS_DOMAIN, sender_spec
 from edge_lab.addons.metrics.receiver import LOOKBACK_SECONDS
 from edge_lab.addons.metrics.records import Origin
-from edge_lab.addons.metrics.senders import SENDERS
+from edge_lab.addons.metrics.senders import WRITERS
 from edge_lab.addons.tlsfiles import CA, CERTIFICATE, KEY
 from edge_lab.pki import IdentityRequest, Pki
 from suites.metrics import outages as suite_outages
@@ -55,7 +55,7 @@ def outages(
 ) -> Iterator[Outages]:
     with (
         pytest.MonkeyPatch.context() as patch,
-        running_site(tmp_path_factory.mktemp(request.param), request.param) as site,
+        running_site(tmp_path_factory.mktemp(request.param), request.param, Site) as site,
     ):
         patch.setattr(suite_outages, "LONG", UNTIL_RESET)
         patch.setattr(suite_outages, "SETTLED_SECONDS", SETTLED_SECONDS)
@@ -67,7 +67,7 @@ def of(outage: Outage, sender: str) -> Evidence:
     return outage.evidence[Origin(NODE, sender)]
 
 
-@pytest.mark.parametrize("sender", SENDERS)
+@pytest.mark.parametrize("sender", WRITERS)
 def test_a_silent_cut_costs_no_sample(outages: Outages, sender: str) -> None:
     evidence = of(outages.cut, sender)
     verdict = judge_samples(evidence, NOTHING)
@@ -77,7 +77,7 @@ def test_a_silent_cut_costs_no_sample(outages: Outages, sender: str) -> None:
     assert evidence.series >= 2
 
 
-@pytest.mark.parametrize("sender", SENDERS)
+@pytest.mark.parametrize("sender", WRITERS)
 def test_what_a_kill_in_the_cut_costs_is_what_is_declared(outages: Outages, sender: str) -> None:
     evidence = of(outages.reset, sender)
     verdict = judge_samples(evidence, AFTER_KILL)
@@ -90,7 +90,7 @@ def test_what_a_kill_in_the_cut_costs_is_what_is_declared(outages: Outages, send
         assert lost >= evidence.marks[RESET] - evidence.marks[BEFORE] - 5, str(verdict)
 
 
-@pytest.mark.parametrize("sender", SENDERS)
+@pytest.mark.parametrize("sender", WRITERS)
 def test_a_query_draws_no_line_beyond_what_is_looked_back_for(
     outages: Outages, sender: str
 ) -> None:

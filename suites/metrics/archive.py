@@ -1,0 +1,100 @@
+"""Thanos' object storage: which blocks it has, and which samples are in it without any node."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from edge_lab.addons.metrics.archive import Block, parse_blocks
+from edge_lab.addons.metrics.counting import compare
+from edge_lab.addons.metrics.names import BLOCKS, STATE
+from edge_lab.addons.metrics.records import NANOSECONDS, Origin
+from edge_lab.addons.metrics.senders import BLOCK_MINUTES, SIDECAR_SENDER
+from edge_lab.addons.metrics.thanos import BUCKET
+from edge_lab.addons.metrics.view import archive_view
+from edge_lab.core.errors import DeadlineExceeded
+from edge_lab.fixtures.outcomes import eventually
+from suites.metrics.evidence import Evidence
+from suites.metrics.queries import ASK_SECONDS, Metrics
+
+if TYPE_CHECKING:
+    from suites.metrics.outages import Outage
+
+FOLDER = f"/var/lib/{STATE}/objects/{BUCKET}"
+NAME = "object storage"
+"""The label of its measures."""
+ARCHIVE_SECONDS = 120.0 * BLOCK_MINUTES + 240.0
+"""Until a sample is in the object storage: a block is written when the head holds one and a half,
+looked for every minute, uploaded after up to 30 s, and noticed after up to 10 s."""
+HISTORY_SAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Archive:
+    metrics: Metrics
+
+    @property
+    def keys(self) -> tuple[Origin, ...]:
+        return tuple(key for key in self.metrics.keys if key.sender == SIDECAR_SENDER.name)
+
+    def blocks(self, *, half_for: float = 0.0) -> dict[str, Block]:
+        """All blocks; or, with `half_for`, those that are half uploaded, as soon as there is one,
+        which is awaited for so many seconds."""
+        metrics = self.metrics
+        wait = f" {half_for:g}" if half_for else ""
+        command = f"/usr/bin/python3 -I {BLOCKS} {FOLDER}{wait}"
+        done = metrics.server.run(command, metrics.limit(ASK_SECONDS + half_for))
+        return parse_blocks(done.stdout)
+
+    def until_history(self) -> None:
+        """Waits until each node has samples in the object storage: at first none of its blocks is
+        complete."""
+        if not self.keys:
+            return
+        began = time.time() - ARCHIVE_SECONDS
+        view = archive_view(self.metrics.lab.topology)
+
+        def all_begun() -> bool:
+            stored = self.metrics.stored(since=began, devices=False, view=view)
+            return all(len(stored.get(key, ())) >= HISTORY_SAMPLES for key in self.keys)
+
+        eventually(
+            "each node has samples in the object storage",
+            all_begun,
+            self.metrics.limit(ARCHIVE_SECONDS),
+            every=5.0,
+        )
+
+    def evidence(self, outage: Outage) -> tuple[Evidence, ...]:
+        """Of an outage that is over: what the object storage alone has of it, as soon as nothing is
+        missing, or when no more is expected."""
+        metrics, view = self.metrics, archive_view(self.metrics.lab.topology)
+        found: list[Evidence] = []
+
+        def all_there() -> bool:
+            stored = metrics.stored(since=outage.began, view=view)
+            found[:] = (
+                replace(outage.evidence[key], sender=NAME, stored=stored.get(key, ()))
+                for key in self.keys
+            )
+            return not any(compare(one.served, one.stored).missing for one in found)
+
+        with contextlib.suppress(DeadlineExceeded):
+            metrics.limit(ARCHIVE_SECONDS).wait_for("the outage is archived", all_there, every=5.0)
+        blocks = self.blocks()
+        return tuple(_with_upload(one, blocks.values(), outage.healed) for one in found)
+
+
+def _with_upload(evidence: Evidence, blocks: Iterable[Block], healed: float) -> Evidence:
+    """With the time from the heal until all of its blocks were uploaded, if nothing is missing."""
+    if not evidence.served or compare(evidence.served, evidence.stored).missing:
+        return replace(evidence, drained_s=None, bytes_sent=None)
+    last = evidence.served[-1].time / NANOSECONDS
+    uploaded = [
+        block.uploaded for block in blocks if block.node == evidence.node and block.start <= last
+    ]
+    seconds = max(max(uploaded, default=healed) - healed, 0.0)
+    return replace(evidence, drained_s=seconds, bytes_sent=None)
