@@ -190,13 +190,15 @@ def test_only_those_with_tls_are_on_a_wire(topology: Topology, platform_of: Plat
     # Exporter, senders and sidecar on loopback, and three ports of Thanos on the server.
     assert len(ours) == len(wired) + len(EDGES) * (2 + len(SENDERS)) + 3
     # No two of a node listen at one port.
-    for name in ("server", *EDGES):
+    for edge in EDGES:
         ports = [
             endpoint.port
             for endpoint in platform_of(STACK).endpoints(topology)
-            if endpoint.node == name
+            if endpoint.node == edge
         ]
         assert len(ports) == len(set(ports))
+    served = [endpoint.port for endpoint in ours if endpoint.node == "server"]
+    assert len(served) == len(set(served))
 
 
 def test_each_sender_dials_the_cloud_and_is_tried_with_a_false_one(
