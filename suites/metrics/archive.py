@@ -30,6 +30,8 @@ ARCHIVE_SECONDS = 120.0 * BLOCK_MINUTES + 240.0
 """Until a sample is in the object storage: a block is written when the head holds one and a half,
 looked for every minute, uploaded after up to 30 s, and noticed after up to 10 s."""
 HISTORY_SAMPLES = 5
+UPLOAD_SECONDS = 90.0
+"""For one upload, and the interval at which the sidecar looks for blocks."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,19 @@ class Archive:
         command = f"/usr/bin/python3 -I {BLOCKS} {FOLDER}{wait}"
         done = metrics.server.run(command, metrics.limit(ASK_SECONDS + half_for))
         return parse_blocks(done.stdout)
+
+    def blocks_at_rest(self) -> dict[str, Block]:
+        """All blocks, when none is being uploaded; incomplete ones if they stay so."""
+        found: dict[str, Block] = {}
+
+        def all_whole() -> bool:
+            found.clear()
+            found.update(self.blocks())
+            return not any(block.problem for block in found.values())
+
+        with contextlib.suppress(DeadlineExceeded):
+            self.metrics.limit(UPLOAD_SECONDS).wait_for("no upload runs", all_whole, every=2.0)
+        return found
 
     def until_history(self) -> None:
         """Waits until each node has samples in the object storage: at first none of its blocks is

@@ -82,7 +82,7 @@ def test_an_interrupted_upload_is_made_good(
 ) -> None:
     outage, archive = outage_of(upload_killed), Archive(metrics)
     evidence = archive.evidence(outage)
-    blocks = archive.blocks()
+    blocks = archive.blocks_at_rest()
     passed(
         (judge_upload(outage.half, blocks, node, metrics.runtime(node)) for node in metrics.nodes),
         record_verdict,

@@ -120,10 +120,10 @@ def objects_folder(place: Place) -> str:
     return place.folder("objects")
 
 
-def objects_command(place: Place) -> tuple[str, ...]:
+def objects_command(place: Place, ports: Ports = PORTS) -> tuple[str, ...]:
     return (
         f"{place.bin}/{VERSITYGW}",
-        f"--port={PORTS.objects}",
+        f"--port={ports.objects}",
         f"--cert={place.certificate}",
         f"--key={place.key}",
         "--health=/healthz",

@@ -186,7 +186,7 @@ def test_an_upload_that_a_cut_interrupts_is_made_good(running: Running) -> None:
 def until_made_good(running: Running, outage: Outage) -> None:
     archive = Archive(running.metrics)
     (evidence,) = archive.evidence(outage)
-    upload = judge_upload(outage.half, archive.blocks(), NODE, "none")
+    upload = judge_upload(outage.half, archive.blocks_at_rest(), NODE, "none")
     assert upload.passed, str(upload)
     assert upload.measures
     for judged in (evidence, outage.evidence[KEY]):
