@@ -73,7 +73,7 @@ class Archive:
         view = archive_view(self.metrics.lab.topology)
 
         def all_begun() -> bool:
-            stored = self.metrics.stored(since=began, devices=False, view=view)
+            stored = self.metrics.stored(since=began, devices=False, only=view)
             return all(len(stored.get(key, ())) >= HISTORY_SAMPLES for key in self.keys)
 
         eventually(
@@ -90,17 +90,17 @@ class Archive:
         found: list[Evidence] = []
 
         def all_there() -> bool:
-            stored = metrics.stored(since=outage.began, view=view)
+            stored = metrics.stored(since=outage.began, only=view)
             found[:] = (
                 replace(outage.evidence[key], sender=NAME, stored=stored.get(key, ()))
                 for key in self.keys
             )
-            return not any(compare(one.served, one.stored).missing for one in found)
+            return not any(compare(run.served, run.stored).missing for run in found)
 
         with contextlib.suppress(DeadlineExceeded):
             metrics.limit(ARCHIVE_SECONDS).wait_for("the outage is archived", all_there, every=5.0)
         blocks = self.blocks()
-        return tuple(_with_upload(one, blocks.values(), outage.healed) for one in found)
+        return tuple(_with_upload(run, blocks.values(), outage.healed) for run in found)
 
 
 def _with_upload(evidence: Evidence, blocks: Iterable[Block], healed: float) -> Evidence:

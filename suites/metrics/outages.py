@@ -184,7 +184,7 @@ def upload_killed(metrics: Metrics, faults: FaultEngine) -> Outage:
                     kills = [Kill(node=node, service=unit(SIDECAR)) for node in metrics.nodes]
                     with faults.inflict_all(kills):
                         seen = archive.blocks()
-                    outage.half = {name: each for name, each in seen.items() if each.problem}
+                    outage.half = {name: block for name, block in seen.items() if block.problem}
                 if outage.half:
                     break
         with faults.inflict_all([Cut(link=link) for link in links]):

@@ -133,14 +133,14 @@ class Metrics:
     # -- in the views -------------------------------------------------------------------------
 
     def stored(
-        self, *, since: float, ahead: float = 0.0, devices: bool = True, view: View | None = None
+        self, *, since: float, ahead: float = 0.0, devices: bool = True, only: View | None = None
     ) -> Mapping[Origin, tuple[Stored, ...]]:
         """All samples with timestamps after `since` (seconds since 1970, by the host's clock, from
         which the lab's are set), and up to `ahead` seconds in the future; in all views, or one."""
         until = time.time() + MARGIN_SECONDS + ahead
         found: dict[Origin, tuple[Stored, ...]] = {}
-        for each in (view,) if view else self.views:
-            found |= each.stored(
+        for view in (only,) if only else self.views:
+            found |= view.stored(
                 self.server,
                 self.limit(ASK_SECONDS),
                 seconds=until - since + MARGIN_SECONDS,

@@ -53,8 +53,8 @@ def test_the_object_storage_alone_has_an_outage(
     allowance: Allowance,
     record_verdict: Record,
 ) -> None:
-    evidence = Archive(metrics).evidence(outage_of(make))
-    passed((judge_samples(one, allowance) for one in evidence), record_verdict)
+    archived = Archive(metrics).evidence(outage_of(make))
+    passed((judge_samples(evidence, allowance) for evidence in archived), record_verdict)
 
 
 @pytest.mark.scenario("metrics: uplink cut, partial response")
@@ -81,11 +81,11 @@ def test_an_interrupted_upload_is_made_good(
     outage_of: OutageOf, metrics: Metrics, record_verdict: Record
 ) -> None:
     outage, archive = outage_of(upload_killed), Archive(metrics)
-    evidence = archive.evidence(outage)
+    archived = archive.evidence(outage)
     blocks = archive.blocks_at_rest()
     passed(
         (judge_upload(outage.half, blocks, node, metrics.runtime(node)) for node in metrics.nodes),
         record_verdict,
     )
-    passed((judge_samples(one) for one in evidence), record_verdict)
+    passed((judge_samples(evidence) for evidence in archived), record_verdict)
     judged(outage, SIDECAR_SENDER.name, record_verdict)

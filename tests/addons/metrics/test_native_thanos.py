@@ -189,6 +189,6 @@ def until_made_good(running: Running, outage: Outage) -> None:
     upload = judge_upload(outage.half, archive.blocks_at_rest(), NODE, "none")
     assert upload.passed, str(upload)
     assert upload.measures
-    for judged in (evidence, outage.evidence[KEY]):
-        verdict = judge_samples(judged)
+    for seen in (evidence, outage.evidence[KEY]):
+        verdict = judge_samples(seen)
         assert verdict.passed, str(verdict)

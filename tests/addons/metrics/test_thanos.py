@@ -95,7 +95,7 @@ def test_the_sidecar_is_dialled_by_its_address(
 ) -> None:
     given = provisions_of(STACK)
     endpoints = yaml.safe_load(files_of(given["server"])[f"{HOME}/endpoints.yaml"].content)
-    by_address = {each["address"]: each for each in endpoints["endpoints"]}
+    by_address = {endpoint["address"]: endpoint for endpoint in endpoints["endpoints"]}
     authority = context_of(platform_of(STACK)).given.pki.authority(METRICS_DOMAIN).certificate
     for edge in EDGES:
         address = topology.cluster_link(edge).address
@@ -140,4 +140,4 @@ def test_queries_go_where_the_samples_are(topology: Topology, provisions_of: Pro
 def test_only_sidecars_may_be_lenient(strict: bool) -> None:
     place = Place("server", "10.77.0.1:9090", "trixie")
     config = yaml.safe_load(endpoints_config(place, ("10.77.0.11:10901",), strict=strict))
-    assert [each["strict"] for each in config["endpoints"]] == [strict, True]
+    assert [endpoint["strict"] for endpoint in config["endpoints"]] == [strict, True]
