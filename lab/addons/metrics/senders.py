@@ -39,6 +39,12 @@ AGENT_OPTIONS: Mapping[str, tuple[str, ...]] = {"trixie": ("--enable-feature=age
 AGENT_OPTION = ("--agent",)
 """The same since 3.0."""
 
+SEPARATE_BLOCKS: Mapping[str, tuple[str, ...]] = {"trixie": ()}
+"""By Debian suite, the option by which overlapping blocks, from samples out of order, are not
+merged; 2.53 in trixie has none."""
+SEPARATE_BLOCKS_OPTION = ("--no-storage.tsdb.allow-overlapping-compaction",)
+"""The same since 3.0."""
+
 Config = Callable[[Place, str], dict[str, Any]]
 Command = Callable[[Place, str, str], tuple[str, ...]]
 
@@ -160,12 +166,12 @@ def _server(place: Place, name: str, listen: str) -> tuple[str, ...]:
 
 
 def _blocks(place: Place, name: str, listen: str) -> tuple[str, ...]:
-    """As Thanos' sidecar requires it: only the sidecar moves blocks, and nothing merges them."""
+    """As Thanos' sidecar requires it: blocks have one length, so they are not compacted."""
     return (
         *_server(place, name, listen),
         f"--storage.tsdb.min-block-duration={BLOCK_MINUTES}m",
         f"--storage.tsdb.max-block-duration={BLOCK_MINUTES}m",
-        "--no-storage.tsdb.allow-overlapping-compaction",
+        *SEPARATE_BLOCKS.get(place.suite, SEPARATE_BLOCKS_OPTION),
     )
 
 

@@ -118,6 +118,10 @@ def test_its_prometheus_leaves_blocks_to_the_sidecar(provisions_of: ProvisionsOf
     words = units[SIDECAR_SENDER.unit].split()
     assert "--storage.tsdb.min-block-duration=2m" in words
     assert "--storage.tsdb.max-block-duration=2m" in words
+    # 2.53.3 has no such option.
+    separate = "--no-storage.tsdb.allow-overlapping-compaction"
+    assert separate not in words
+    assert separate in units_of(provisions_of(STACK)["edge-riscv"])[SIDECAR_SENDER.unit].split()
     config = files_of(provisions_of(STACK)["edge-arm"])[f"{HOME}/thanos.yaml"].content
     # It writes to nobody.
     assert "remote_write" not in yaml.safe_load(config)
