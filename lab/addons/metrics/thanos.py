@@ -48,6 +48,9 @@ default is no limit: a query takes two minutes while a node is silent."""
 SYNC_SECONDS = 10
 """Interval at which the store gateway looks for new blocks; its default is 15 min."""
 
+INDEX_CACHE = {"type": "IN-MEMORY", "config": {"max_size": "16MB", "max_item_size": "4MB"}}
+"""Of the store gateway. With --index-cache-size, an item alone may have 125 MiB."""
+
 MEMORY_MIB: Mapping[str, int] = {SIDECAR: 64, STORE: 96, QUERY: 96, OBJECTS: 64}
 """Soft limits of their Go heaps (GOMEMLIMIT)."""
 
@@ -158,7 +161,7 @@ def store_command(place: Place) -> tuple[str, ...]:
         f"--grpc-address={PORTS.store}",
         f"--sync-block-duration={SYNC_SECONDS}s",
         # The defaults are for object storages of terabytes.
-        "--index-cache-size=16MB",
+        f"--index-cache.config={yaml_text(INDEX_CACHE)}",
         "--chunk-pool-size=64MB",
     )
 
