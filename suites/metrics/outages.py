@@ -20,7 +20,7 @@ from edge_lab.fixtures.outcomes import eventually
 from suites.edges import uplink
 from suites.metrics.archive import Archive
 from suites.metrics.evidence import BEFORE, HEAL, RESET, Evidence, Line
-from suites.metrics.queries import DRAIN_SECONDS, SETTLED_SECONDS, Metrics
+from suites.metrics.queries import DRAIN_SECONDS, LINE_SECONDS, SETTLED_SECONDS, Metrics
 
 WARM = 5
 """Scrapes before a fault."""
@@ -154,7 +154,8 @@ def cut_and_heal(metrics: Metrics, faults: FaultEngine) -> Outage:
         metrics.until_served(SHORT)
         limit = metrics.limit(2 * LOOKBACK_SECONDS)
         eventually("the lookback window has passed", lambda: time.monotonic() > over, limit)
-        stored = metrics.stored(since=outage.began, devices=False)
+        # What is in the object storage may be older than the outage.
+        stored = metrics.stored(since=time.time() - LINE_SECONDS, devices=False)
         newest = {
             key: max((one.time for one in stored.get(key, ())), default=0) / NANOSECONDS
             for key in metrics.keys
