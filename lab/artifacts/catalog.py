@@ -382,8 +382,7 @@ _COMPONENTS = (
             package="github.com/thanos-io/thanos/cmd/thanos",
             upstream="github.com/thanos-io/thanos",
             ldflags=(f"-X github.com/prometheus/common/version.Version={THANOS[1:]}",),
-            # Without slicelabels it panics at the first query (thanos#8543).
-            tags=("netgo", "slicelabels"),
+            tags=("netgo", "slicelabels"),  # without the latter it panics (thanos#8543)
         ),
     ),
     Component(
