@@ -23,7 +23,7 @@ from suites.metrics.evidence import BEFORE, HEAL, RESET, Evidence, Line
 from suites.metrics.queries import DRAIN_SECONDS, LINE_SECONDS, SETTLED_SECONDS, Metrics
 
 WARM = 5
-"""Scrapes before a fault."""
+"""Scrapes before a fault, and samples in the view."""
 SHORT, LONG = 20, 45
 """Scrapes during a fault: in a cut, and before a reset, more than may be unsynced."""
 AFTER_RESET = 8
@@ -73,7 +73,8 @@ class Outage:
         metrics.until_served(WARM)
 
         def all_there() -> bool:
-            return set(metrics.keys) <= metrics.stored(since=self.began, devices=False).keys()
+            stored = metrics.stored(since=self.began, devices=False)
+            return all(len(stored.get(key, ())) >= WARM for key in metrics.keys)
 
         eventually(
             "samples of each sender are in the view",
