@@ -48,18 +48,28 @@ def spread_pods(group: str, count: int, **policy: str) -> list[dict[str, Any]]:
     return found
 
 
-def judged(
+def decided(
     lab: Lab, watch: PodWatch, manifests: Sequence[dict[str, Any]], time_limit: TimeLimit
 ) -> Spread:
     """The verdict once the scheduler has decided on each of the pods."""
-    names = [manifest["metadata"]["name"] for manifest in manifests]
-    for name in names:
+    for name in names_of(manifests):
         eventually(
             f"the scheduler has decided on {name}",
             partial(is_decided, lab, watch, name, time_limit),
             time_limit(DECIDED_SECONDS),
         )
-    limit = time_limit(60)
+    return judged(lab, watch, manifests, time_limit)
+
+
+def names_of(manifests: Sequence[dict[str, Any]]) -> list[str]:
+    return [manifest["metadata"]["name"] for manifest in manifests]
+
+
+def judged(
+    lab: Lab, watch: PodWatch, manifests: Sequence[dict[str, Any]], time_limit: TimeLimit
+) -> Spread:
+    """The verdict on the pods as they are."""
+    names, limit = names_of(manifests), time_limit(60)
     found = spread(
         [lab.kubectl.get_json("pod", name, "-n", NAMESPACE, deadline=limit) for name in names],
         lab.kubectl.items("nodes", deadline=limit),
@@ -74,7 +84,7 @@ def judged(
 def test_pods_are_spread_evenly(lab: Lab, pod_watch: PodWatch, time_limit: TimeLimit) -> None:
     manifests = spread_pods("even", 2 * len(lab.topology.nodes))
     with placed(lab, manifests, time_limit):
-        found = judged(lab, pod_watch, manifests, time_limit)
+        found = decided(lab, pod_watch, manifests, time_limit)
     assert found.passed, str(found)
     assert not found.pending, str(found)
     assert found.skew == 0, str(found)
@@ -93,8 +103,8 @@ def test_a_lost_node_counts_unless_taints_are_honored(
         with faults.inflict(Cut(link=uplink(lab, node))):
             lost(lab, node, time_limit)
             lab.kubectl.apply([*counting, *honoring], time_limit(60))
-            default = judged(lab, pod_watch, counting, time_limit)
-            honored = judged(lab, pod_watch, honoring, time_limit)
+            default = decided(lab, pod_watch, counting, time_limit)
+            honored = decided(lab, pod_watch, honoring, time_limit)
         assert default.passed, str(default)
         # The lost node has none, so each other one may have one: the rest waits for it.
         assert len(default.pending) == left, str(default)
@@ -106,7 +116,7 @@ def test_a_lost_node_counts_unless_taints_are_honored(
                 partial(pod_watch.has, name, Moment.SCHEDULED),
                 time_limit(DECIDED_SECONDS),
             )
-        after = judged(lab, pod_watch, counting, time_limit)
+        after = decided(lab, pod_watch, counting, time_limit)
     assert after.passed, str(after)
 
 
