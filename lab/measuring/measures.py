@@ -72,6 +72,35 @@ class Measure(BaseModel):
             raise ValueError(f"{self.name} has both a value and a reason for its absence")
         return self
 
+    @classmethod
+    def of(
+        cls,
+        heading: str,
+        value: float | None,
+        unit: str,
+        node: str,
+        *,
+        label: str = "",
+        reason: str = "",
+        evidence: str = "",
+        better: Better = Better.LOWER,
+        minor: bool = False,
+    ) -> Self:
+        """A measure whose name is made of heading and label; `reason` is used only if there is no
+        value."""
+        return cls(
+            name=identifier(f"{heading} {label}"),
+            value=value,
+            reason=reason if value is None else "",
+            unit=unit,
+            better=better,
+            node=node,
+            evidence=evidence,
+            heading=heading,
+            label=label,
+            minor=minor,
+        )
+
     @property
     def title(self) -> str:
         """The heading, or the name as words."""

@@ -11,7 +11,7 @@ from edge_lab.addons.functions.counting import compare, unseen, untrue
 from edge_lab.addons.functions.limits import Limit
 from edge_lab.addons.functions.records import NANOSECONDS, Event, Handled
 from edge_lab.addons.functions.ways import WAYS
-from edge_lab.measuring.measures import COUNT, Better, Measure, identifier
+from edge_lab.measuring.measures import COUNT, Better, Measure
 from edge_lab.measuring.percentile import percentile
 from edge_lab.oracles.verdict import Verdict
 from suites.functions.evidence import Evidence, Storm
@@ -43,15 +43,14 @@ def _measure(
     minor: bool = False,
     better: Better = Better.LOWER,
 ) -> Measure:
-    return Measure(
-        name=identifier(f"{heading} {label}"),
-        value=value,
-        reason=reason if value is None else "",
-        unit=unit,
-        better=better,
-        node=evidence.node,
-        heading=heading,
+    return Measure.of(
+        heading,
+        value,
+        unit,
+        evidence.node,
         label=label,
+        reason=reason,
+        better=better,
         minor=minor,
         evidence=why,
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from edge_lab.addons.gitops.witness import Run, first_run, running_at
-from edge_lab.measuring.measures import Better, Measure, identifier
+from edge_lab.measuring.measures import Measure
 from edge_lab.oracles.verdict import Verdict
 from suites.gitops.evidence import BadCommit, Drift, Offline, Pods, Rollout, Texts
 
@@ -14,21 +15,7 @@ LOOK_SECONDS = 3.0
 LEAST_AWAY_SECONDS = 30.0
 LEAST_COUNTS = 3
 
-
-def _measure(
-    heading: str, value: float | None, unit: str, node: str, *, label: str = "", reason: str = ""
-) -> Measure:
-    return Measure(
-        name=identifier(f"{heading} {label}"),
-        value=value,
-        reason=reason if value is None else "",
-        unit=unit,
-        better=Better.LOWER,
-        node=node,
-        heading=heading,
-        label=label,
-        evidence="processes on the node, and what Flux says of its objects",
-    )
+_measure = partial(Measure.of, evidence="processes on the node, and what Flux says of its objects")
 
 
 def _of(runs: Sequence[Run], part: str) -> list[Run]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edge_lab.addons.metrics.archive import Block
-from edge_lab.measuring.measures import Better, Measure, identifier
+from edge_lab.measuring.measures import Measure
 from edge_lab.oracles.verdict import Verdict
 from suites.metrics.evidence import Line
 
@@ -40,15 +40,12 @@ def judge_upload(
     whole = [block for block in ours.values() if not block.problem and block.samples]
     measures: tuple[Measure, ...] = ()
     if whole:
-        heading, label = "uplink bytes per sample", "thanos"
-        measure = Measure(
-            name=identifier(f"{heading} {label}"),
-            value=sum(block.size for block in whole) / sum(block.samples for block in whole),
-            unit="B",
-            better=Better.LOWER,
-            node=node,
-            heading=heading,
-            label=label,
+        measure = Measure.of(
+            "uplink bytes per sample",
+            sum(block.size for block in whole) / sum(block.samples for block in whole),
+            "B",
+            node,
+            label="thanos",
             evidence=f"{len(whole)} blocks",
         )
         measures = (measure,)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 from edge_lab.addons.functions.limits import Limit
 from edge_lab.addons.gitops.witness import Run, first_run, running_at
-from edge_lab.measuring.measures import COUNT, Better, Measure, identifier
+from edge_lab.measuring.measures import COUNT, Better, Measure
 from edge_lab.oracles.models.requests import counts_by_tag, requests_found
 from edge_lab.oracles.verdict import Verdict
 from suites.functions import judging as functions
@@ -91,27 +92,9 @@ def judge_whole(parts: Sequence[Part], stack: str, *, faults: int, actions: int)
     return Verdict("all nodes", stack, tuple(problems), measures, lines)
 
 
-def _measure(
-    heading: str,
-    value: float | None,
-    unit: str,
-    node: str,
-    *,
-    label: str = "",
-    reason: str = "it was not seen",
-    better: Better = Better.LOWER,
-) -> Measure:
-    return Measure(
-        name=identifier(f"{heading} {label}"),
-        value=value,
-        reason=reason if value is None else "",
-        unit=unit,
-        better=better,
-        node=node,
-        heading=heading,
-        label=label,
-        evidence="a day of operation under a plan of faults",
-    )
+_measure = partial(
+    Measure.of, reason="it was not seen", evidence="a day of operation under a plan of faults"
+)
 
 
 # -- updates from Git ------------------------------------------------------------------------------

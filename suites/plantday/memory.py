@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from edge_lab.core.errors import LabError
 from edge_lab.evidence.leaks import LeakEvidence, LeakRound
 from edge_lab.evidence.memory import MemoryPart, NodeMemorySeen, NodeMoment
-from edge_lab.measuring.measures import COUNT, Better, Measure, identifier
+from edge_lab.measuring.measures import COUNT, Better, Measure
 from edge_lab.oracles.memory.leaks import FOLLOWED, Slope, slopes_of
 from edge_lab.oracles.spans import NANOSECONDS, Span
 from edge_lab.oracles.verdict import Verdict
@@ -187,14 +187,13 @@ def _measure(
     label: str,
     better: Better = Better.LOWER,
 ) -> Measure:
-    return Measure(
-        name=identifier(f"{heading} {label}"),
-        value=None if value is None else round(value, 1),
-        reason="" if value is not None else "too few readings",
-        unit=unit,
-        better=better,
-        node=node,
-        heading=heading,
+    return Measure.of(
+        heading,
+        None if value is None else round(value, 1),
+        unit,
+        node,
         label=label,
+        reason="too few readings",
+        better=better,
         evidence="cgroup v2, /proc/meminfo and /proc/vmstat over a day",
     )

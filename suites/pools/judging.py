@@ -3,39 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from edge_lab.addons.gitops.witness import Run, first_run, running_at
 from edge_lab.addons.pools.names import SITE
-from edge_lab.measuring.measures import COUNT, Better, Measure, identifier
+from edge_lab.measuring.measures import COUNT, Measure
 from edge_lab.oracles.verdict import Verdict
 from suites.pools.evidence import Away, Change, Neighbour, Placement, Traffic
 
 LEAST_AWAY_SECONDS = 30.0
 WITNESSED = "processes on the node"
 
-
-def _measure(
-    heading: str,
-    value: float | None,
-    unit: str,
-    node: str,
-    *,
-    label: str = "",
-    reason: str = "",
-    evidence: str = WITNESSED,
-    better: Better = Better.LOWER,
-) -> Measure:
-    return Measure(
-        name=identifier(f"{heading} {label}"),
-        value=value,
-        reason=reason if value is None else "",
-        unit=unit,
-        better=better,
-        node=node,
-        heading=heading,
-        label=label,
-        evidence=evidence,
-    )
+_measure = partial(Measure.of, evidence=WITNESSED)
 
 
 def _names(names: Iterable[str]) -> str:

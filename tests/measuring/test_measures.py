@@ -152,3 +152,11 @@ def test_what_is_minor_is_shown_where_there_is_some() -> None:
     assert lines(none, measure(value=None, minor=True)) == {}
     assert lines(none, measure(value=2, minor=True)) == {"leak": "0–2 MiB"}
     assert lines(measure(value=0)) == {"leak": "0 MiB"}
+
+
+def test_a_measure_is_named_after_its_heading_and_label() -> None:
+    measure = Measure.of("samples lost", 2, "count", "edge-arm", label="in a cut", reason="unused")
+    assert (measure.name, measure.reason) == ("samples_lost_in_a_cut", "")
+    assert Measure.of("samples lost", None, "count", "edge-arm", reason="none").reason == "none"
+    with pytest.raises(ValidationError):
+        Measure.of("samples lost", None, "count", "edge-arm")

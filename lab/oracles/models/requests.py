@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable
+from functools import partial
 from itertools import pairwise
 
 from edge_lab.addons.models.records import Asked
 from edge_lab.addons.models.versions import AGREES
-from edge_lab.measuring.measures import COUNT, Better, Measure, identifier
+from edge_lab.measuring.measures import COUNT, Measure
 from edge_lab.measuring.percentile import percentile
 from edge_lab.oracles.models.evidence import Evidence
 from edge_lab.oracles.spans import NANOSECONDS, Span, united
@@ -19,29 +20,9 @@ GAP_SECONDS = 10.0
 """Time without an answer that is allowed: of an emulated node on a busy host."""
 _MOST_SHOWN = 3
 
-
-def measure(
-    heading: str,
-    value: float | None,
-    unit: str,
-    node: str,
-    *,
-    label: str = "",
-    reason: str = "it was not seen",
-    better: Better = Better.LOWER,
-    evidence: str = "journals of the node's agent and feed",
-) -> Measure:
-    return Measure(
-        name=identifier(f"{heading} {label}"),
-        value=value,
-        reason=reason if value is None else "",
-        unit=unit,
-        better=better,
-        node=node,
-        heading=heading,
-        label=label,
-        evidence=evidence,
-    )
+measure = partial(
+    Measure.of, reason="it was not seen", evidence="journals of the node's agent and feed"
+)
 
 
 def judge_requests(evidence: Evidence, allowed: Collection[str], *, label: str = "") -> Verdict:
