@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
 from edge_lab.oracles.spans import NANOSECONDS, Span
 
 INK, PAPER, MUTED, RULE = "#1f2933", "#ffffff", "#5b6775", "#dfe5ec"
+MARGIN, LEGEND_SIZE = 16.0, 10.5
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _WIDEST = 0.62
 """Average width of a letter in units of the font size: DejaVu Sans, the widest of the fonts
@@ -92,6 +93,33 @@ class Canvas:
         where = {"x": _px(x), "y": _px(y), "font-size": f"{size:g}", "text-anchor": anchor}
         more = {"font_weight": "bold"} if bold else {}
         self._add("text", {**where, "fill": fill}, hint, more).text = _clean(content)
+
+    def legend(
+        self,
+        y: float,
+        entries: Iterable[tuple[str, str]],
+        *,
+        row: float,
+        mark: Callable[[float, float], None] | None = None,
+        **box: str,
+    ) -> float:
+        """Draws colours with their meanings, in lines of height `row`; returns the last baseline.
+
+        An entry without a colour has what `mark` draws, given the middle of the box and the
+        baseline. `box` are attributes of the boxes.
+        """
+        x = MARGIN
+        for fill, meaning in entries:
+            width = 20 + text_width(meaning, LEGEND_SIZE) + 14
+            if x + width > self.width - 12:
+                x, y = MARGIN, y + row
+            if fill:
+                self.rect(x, y - 9, 14, 10, fill, **box)
+            elif mark is not None:
+                mark(x + 7, y)
+            self.text(x + 20, y, meaning, size=LEGEND_SIZE)
+            x += width
+        return y
 
     def _add(
         self, tag: str, attributes: dict[str, str], hint: str, more: dict[str, str]

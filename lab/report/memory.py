@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from edge_lab.evidence.memory import Group, NodeMemorySeen, PressureSeen
 from edge_lab.evidence.recording import Recording
 from edge_lab.oracles.spans import NANOSECONDS, Span, held, united
-from edge_lab.report.canvas import INK, MUTED, RULE, Axis, Canvas, shortened, text_width
+from edge_lab.report.canvas import INK, MUTED, RULE, Axis, Canvas, shortened
 from edge_lab.report.faultbars import FAULT, active_span
 
 WIDTH, LEFT, RIGHT = 1200, 196, 1180
@@ -139,15 +139,8 @@ class _Page:
 
     def _legend(self, y: float) -> float:
         """Draws it, and returns where it ends."""
-        x = 16.0
-        for group, fill in COLOURS.items():
-            width = 20 + text_width(group.value, 10.5) + 14
-            if x + width > WIDTH - 12:
-                x, y = 16.0, y + ROW
-            self._canvas.rect(x, y - 9, 14, 10, fill, stroke=RULE)
-            self._canvas.text(x + 20, y, group.value, size=10.5)
-            x += width
-        return y
+        entries = ((fill, group.value) for group, fill in COLOURS.items())
+        return self._canvas.legend(y, entries, row=ROW, stroke=RULE)
 
 
 def _areas(

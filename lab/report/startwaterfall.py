@@ -48,16 +48,8 @@ def _ends(group: StartGroup) -> float:
 
 
 def _legend(canvas: Canvas, y: float) -> float:
-    x = 16.0
-    for stage in Stage:
-        text = f"{stage}: {WHAT[stage]}"
-        wide = 20 + text_width(text, 10.5) + 16
-        if x + wide > WIDTH - 12:
-            x, y = 16.0, y + 18
-        canvas.rect(x, y - 9, 14, 10, COLOURS[stage])
-        canvas.text(x + 20, y, text, size=10.5)
-        x += wide
-    return y + 26
+    entries = ((COLOURS[stage], f"{stage}: {WHAT[stage]}") for stage in Stage)
+    return canvas.legend(y, entries, row=18) + 26
 
 
 def _axis(canvas: Canvas, steps: Sequence[float], scale: float, top: float, bottom: float) -> None:

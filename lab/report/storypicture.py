@@ -233,18 +233,11 @@ class _Picture:
             (NOT_KNOWN, "nothing"),
             ("", "an event that was handled"),
         )
-        x = 16.0
-        for fill, text in entries:
-            width = 20 + text_width(text, 10.5) + 14
-            if x + width > WIDTH - 12:
-                x, self._y = 16.0, self._y + ROW
-            if fill:
-                self._canvas.rect(x, self._y - 9, 14, 10, fill)
-            else:
-                self._canvas.line(x + 7, self._y - 10, x + 7, self._y + 1, GOOD_INK)
-            self._canvas.text(x + 20, self._y, text, size=10.5)
-            x += width
-        self._y += 6
+
+        def mark(x: float, y: float) -> None:
+            self._canvas.line(x, y - 10, x, y + 1, GOOD_INK)
+
+        self._y = self._canvas.legend(self._y, entries, row=ROW, mark=mark) + 6
 
 
 def _height(part: Part) -> float:
