@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import allure
@@ -18,7 +17,6 @@ from edge_lab.oracles.scheduling.placement import PENDING_REASON, placement
 from edge_lab.oracles.scheduling.preemption import judge_preemption
 from suites.edges import uplink
 from suites.scheduling.decisions import decided, gone, running
-from suites.scheduling.filled import most_cpu
 from suites.scheduling.lost import UNREACHABLE, lost
 from suites.scheduling.objects import (
     GRACE_SECONDS,
@@ -29,7 +27,6 @@ from suites.scheduling.objects import (
     on,
     placed,
     pod,
-    priorities,
 )
 
 if TYPE_CHECKING:
@@ -40,19 +37,6 @@ pytestmark = [allure.parent_suite("Scheduling"), allure.feature("Lost node")]
 UNTOLERATED = "untolerated taint"
 """In the scheduler's event, which does not name the taint (Kubernetes 1.34)."""
 NEVER_EVICTED = {"tolerations": [{"operator": "Exists", "effect": "NoExecute"}]}
-
-
-@pytest.fixture
-def node(lab: Lab) -> str:
-    return lab.topology.edges[0].name
-
-
-@pytest.fixture
-def most(lab: Lab, node: str, time_limit: TimeLimit) -> Iterator[str]:
-    """So much CPU that it fits on the node once and not twice. The classes are there."""
-    cpu = most_cpu(lab, node, time_limit)
-    with priorities(lab, time_limit):
-        yield cpu
 
 
 def is_to_be_deleted(lab: Lab, name: str, time_limit: TimeLimit) -> bool:
@@ -68,22 +52,22 @@ def is_to_be_deleted(lab: Lab, name: str, time_limit: TimeLimit) -> bool:
 )
 def test_pods_of_a_lost_node_wait_for_it(
     lab: Lab,
-    node: str,
+    first_edge: str,
     most: str,
     faults: FaultEngine,
     pod_watch: PodWatch,
     measure: Measuring,
     time_limit: TimeLimit,
 ) -> None:
-    victim = pod("lost-victim", {**on(node), **NEVER_EVICTED}, cpu=most, priority=LOW)
+    victim = pod("lost-victim", {**on(first_edge), **NEVER_EVICTED}, cpu=most, priority=LOW)
     with placed(lab, [victim], time_limit):
         running(pod_watch, "lost-victim", time_limit)
-        with faults.inflict(Cut(link=uplink(lab, node))):
-            lost(lab, node, time_limit)
+        with faults.inflict(Cut(link=uplink(lab, first_edge))):
+            lost(lab, first_edge, time_limit)
             lab.kubectl.apply(
                 [
-                    pod("lost-plain", on(node)),
-                    pod("lost-urgent", on(node), cpu=most, priority=HIGH),
+                    pod("lost-plain", on(first_edge)),
+                    pod("lost-urgent", on(first_edge), cpu=most, priority=HIGH),
                 ],
                 time_limit(60),
             )
@@ -114,7 +98,7 @@ def test_pods_of_a_lost_node_wait_for_it(
         after.running_after_s,
         unit="s",
         better="lower",
-        node=node,
+        node=first_edge,
         reason="" if after.running_after_s is not None else "it was not seen",
     )
     assert after.passed, str(after)
@@ -122,15 +106,15 @@ def test_pods_of_a_lost_node_wait_for_it(
 
 @allure.title("A pod bound by name to a node that is lost is detected (control)")
 def test_a_pod_bound_to_a_lost_node_is_found(
-    lab: Lab, node: str, faults: FaultEngine, time_limit: TimeLimit
+    lab: Lab, first_edge: str, faults: FaultEngine, time_limit: TimeLimit
 ) -> None:
-    with placed(lab, [], time_limit), faults.inflict(Cut(link=uplink(lab, node))):
-        lost(lab, node, time_limit)
-        lab.kubectl.apply(pod("lost-bound", {"nodeName": node}), time_limit(60))
+    with placed(lab, [], time_limit), faults.inflict(Cut(link=uplink(lab, first_edge))):
+        lost(lab, first_edge, time_limit)
+        lab.kubectl.apply(pod("lost-bound", {"nodeName": first_edge}), time_limit(60))
         limit = time_limit(60)
         found = placement(
             lab.kubectl.get_json("pod", "lost-bound", "-n", NAMESPACE, deadline=limit),
             lab.kubectl.items("nodes", deadline=limit),
         )
     assert not found.passed, str(found)
-    assert UNREACHABLE in found.refused[node]
+    assert UNREACHABLE in found.refused[first_edge]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import allure
@@ -16,7 +15,6 @@ from edge_lab.observe.scheduling.podwatch import PodWatch
 from edge_lab.oracles.scheduling.preemption import UNEXPLAINED, judge_never, judge_preemption
 from edge_lab.oracles.scheduling.stages import Moment
 from suites.scheduling.decisions import gone, running
-from suites.scheduling.filled import most_cpu
 from suites.scheduling.objects import (
     GRACE_SECONDS,
     HIGH,
@@ -28,7 +26,6 @@ from suites.scheduling.objects import (
     on,
     placed,
     pod,
-    priorities,
 )
 
 if TYPE_CHECKING:
@@ -43,20 +40,6 @@ KILLED = 137
 """Exit code of a container that SIGKILL has ended."""
 
 
-@pytest.fixture
-def node(lab: Lab) -> str:
-    """The node that is filled: the first of the edge nodes."""
-    return lab.topology.edges[0].name
-
-
-@pytest.fixture
-def most(lab: Lab, node: str, time_limit: TimeLimit) -> Iterator[str]:
-    """So much CPU that it fits on the node once and not twice. The classes are there."""
-    cpu = most_cpu(lab, node, time_limit)
-    with priorities(lab, time_limit):
-        yield cpu
-
-
 def ignoring_sigterm(manifest: dict[str, Any]) -> dict[str, Any]:
     """The pod, but it ignores SIGTERM, and has a short grace period."""
     spec = manifest["spec"]
@@ -69,16 +52,16 @@ def ignoring_sigterm(manifest: dict[str, Any]) -> dict[str, Any]:
 @allure.title("A pod of high priority preempts another, which gets SIGTERM and its grace period")
 def test_an_urgent_pod_preempts_another(
     lab: Lab,
-    node: str,
+    first_edge: str,
     most: str,
     pod_watch: PodWatch,
     measure: Measuring,
     time_limit: TimeLimit,
 ) -> None:
-    victim = pod("victim", on(node), cpu=most, priority=LOW)
+    victim = pod("victim", on(first_edge), cpu=most, priority=LOW)
     with placed(lab, [victim], time_limit):
         running(pod_watch, "victim", time_limit)
-        lab.kubectl.apply(pod("urgent", on(node), cpu=most, priority=HIGH), time_limit(60))
+        lab.kubectl.apply(pod("urgent", on(first_edge), cpu=most, priority=HIGH), time_limit(60))
         running(pod_watch, "urgent", time_limit)
         gone(pod_watch, "victim", time_limit)
     found = judge_preemption(
@@ -89,20 +72,22 @@ def test_an_urgent_pod_preempts_another(
     for label, seconds in (("Running", found.running_after_s), ("gone", found.gone_after_s)):
         reason = "" if seconds is not None else "it was not seen"
         title = {"Running": "high-priority pod running after", "gone": "victim gone after"}[label]
-        measure(title, seconds, unit="s", better="lower", node=node, reason=reason)
+        measure(title, seconds, unit="s", better="lower", node=first_edge, reason=reason)
     allure.attach(str(found), "preemption", allure.attachment_type.TEXT)
     assert found.passed, str(found)
 
 
 @allure.title("A victim that ignores SIGTERM is distinguished from one that handles it (control)")
 def test_a_victim_that_ignores_sigterm_is_found(
-    lab: Lab, node: str, most: str, pod_watch: PodWatch, time_limit: TimeLimit
+    lab: Lab, first_edge: str, most: str, pod_watch: PodWatch, time_limit: TimeLimit
 ) -> None:
     with placed(
-        lab, [ignoring_sigterm(pod("ignoring", on(node), cpu=most, priority=LOW))], time_limit
+        lab, [ignoring_sigterm(pod("ignoring", on(first_edge), cpu=most, priority=LOW))], time_limit
     ):
         running(pod_watch, "ignoring", time_limit)
-        lab.kubectl.apply(pod("preempting", on(node), cpu=most, priority=HIGH), time_limit(60))
+        lab.kubectl.apply(
+            pod("preempting", on(first_edge), cpu=most, priority=HIGH), time_limit(60)
+        )
         running(pod_watch, "preempting", time_limit)
         gone(pod_watch, "ignoring", time_limit)
     found = judge_preemption(
@@ -117,12 +102,12 @@ def test_a_victim_that_ignores_sigterm_is_found(
 @pytest.mark.scenario("no preemption")
 @allure.title("A pod with preemptionPolicy Never waits for room, whatever its priority")
 def test_a_pod_with_the_policy_never_preempts_no_other(
-    lab: Lab, node: str, most: str, pod_watch: PodWatch, time_limit: TimeLimit
+    lab: Lab, first_edge: str, most: str, pod_watch: PodWatch, time_limit: TimeLimit
 ) -> None:
-    staying = pod("staying", on(node), cpu=most, priority=LOW)
+    staying = pod("staying", on(first_edge), cpu=most, priority=LOW)
     with placed(lab, [staying], time_limit):
         running(pod_watch, "staying", time_limit)
-        waiting = pod("waiting", on(node), cpu=most, priority=NON_PREEMPTING)
+        waiting = pod("waiting", on(first_edge), cpu=most, priority=NON_PREEMPTING)
         lab.kubectl.apply(waiting, time_limit(60))
         found = policy_problems(lab, pod_watch, "waiting", "staying", time_limit)
     assert not found, found
