@@ -7,6 +7,7 @@ else.  Root is not needed where users may make namespaces.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+CLONE_NEWNET = 0x40000000
+"""sched.h"""
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,27 @@ def new_namespace(inside: Namespace | None = None) -> Iterator[Namespace]:
         process.stdin.close()
         process.stdin = None
         process.communicate(timeout=60)
+
+
+@contextlib.contextmanager
+def entered(namespace: Namespace) -> Iterator[None]:
+    """This thread is in the namespace until the block is left, and so are the processes and threads
+    that it starts. For root alone."""
+    with Path("/proc/thread-self/ns/net").open() as own:
+        with Path(f"/proc/{namespace.pid}/ns/net").open() as other:
+            _enter(other.fileno())
+        try:
+            yield
+        finally:
+            _enter(own.fileno())
+
+
+def _enter(descriptor: int) -> None:
+    """os.setns of Python 3.12."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(descriptor, CLONE_NEWNET) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def connect(near: Namespace, near_name: str, far: Namespace, far_name: str) -> None:

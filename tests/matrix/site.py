@@ -10,11 +10,11 @@ from tests.conftest import LABS
 from tests.fixtures.runs import CONFTEST, HERE, TOPOLOGY
 
 RAN = "ran.log"
-NOTE = f"""
+NOTE = """
 import pathlib
 from edge_lab.core.errors import LabError
 
-RAN = pathlib.Path(__file__).parent.parent / "{RAN}"
+RAN = pathlib.Path("LOG")
 
 def note(name):
     with RAN.open("a") as log:
@@ -61,17 +61,22 @@ cluster:
 """
 
 
-def make_image(folder: Path) -> Path:
-    """The folder, with labs and suites."""
+def make_image(folder: Path, *, log: Path | None = None, fixtures: Path = HERE) -> Path:
+    """The folder, with labs and suites.
+
+    `log` is where tests note that they ran, by default in the folder, and `fixtures` is where that
+    of this repository will be.
+    """
     (folder / "suites").mkdir(parents=True)
     (folder / "labs").mkdir()
     shutil.copy(LABS / "minimal.yaml", folder / "labs")
     conftest = CONFTEST.replace("BREAKS", "False").replace(str(TOPOLOGY), "labs/minimal.yaml")
     assert str(HERE) in conftest
-    (folder / "conftest.py").write_text(conftest)
+    (folder / "conftest.py").write_text(conftest.replace(str(HERE), str(fixtures)))
+    note = NOTE.replace("LOG", str(log or folder / RAN))
     (folder / "pytest.ini").write_text("[pytest]\naddopts = -p no:cacheprovider\n")
     for name, text in SUITES.items():
-        (folder / "suites" / f"test_{name}.py").write_text(NOTE + text)
+        (folder / "suites" / f"test_{name}.py").write_text(note + text)
     return folder
 
 
@@ -83,7 +88,7 @@ def write_matrix(image: Path, *suites: str, results: Path = Path("/results")) ->
     return file
 
 
-def runs(image: Path) -> dict[str, int]:
-    """How often each test ran."""
-    log = image / RAN
+def runs(folder: Path) -> dict[str, int]:
+    """How often each test ran, by the log in `folder`."""
+    log = folder / RAN
     return dict(Counter(log.read_text().splitlines())) if log.exists() else {}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import subprocess
 import sys
 import tempfile
@@ -14,18 +12,13 @@ from pathlib import Path
 import pytest
 
 from edge_lab.core.deadline import Deadline
-from edge_lab.core.errors import DeadlineExceeded, LabError
-from edge_lab.matrix.client import ClusterClient
-from edge_lab.matrix.cluster import follow
-from edge_lab.matrix.durations import read_durations
-from edge_lab.matrix.load import load_matrix, plan_of
-from edge_lab.matrix.objects import LABEL, Manifest, jobs_of, manifests
-from edge_lab.matrix.verdict import ShardResult, read_results
-from edge_lab.report.runs import ExitCode
+from edge_lab.core.errors import LabError
+from edge_lab.matrix.objects import Manifest
 from edge_lab.topology import Timing, Topology
 from tests.controlplane import NativeControlPlane, control_plane
+from tests.matrix.jobs import forget_policy, forget_records, left_over, run_job, run_whole
 from tests.matrix.kubelet import KVM, LAB, StandIn, stand_in
-from tests.matrix.site import CODES, EXPECTED, make_image, runs, write_matrix
+from tests.matrix.site import EXPECTED, make_image, runs, write_matrix
 
 pytestmark = pytest.mark.native(reason="starts a control plane, and runs shards on it")
 
@@ -78,83 +71,16 @@ def in_the_image(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
 def run_objects(
     site: Site, name: str, *suites: str, change: Callable[[Manifest], None] = lambda job: None
 ) -> dict[int, int | None]:
-    """Runs the shards by the objects, in which the Job is changed; gives their exit codes."""
-    matrix = load_matrix(write_matrix(site.image, *suites, results=site.results))
-    assert matrix.cluster is not None
-    plan = plan_of(matrix)
-    access = ClusterClient("default")
-    config, job = manifests(plan, matrix.cluster, name)
-    change(job)
-    for manifest in (config, job):
-        access.create(manifest)
-    try:
-        ended = follow(access, jobs_of(plan, name), lambda shard: None, Deadline.scaled(SECONDS))
-    finally:
-        access.delete("Job", name)
-        access.delete("ConfigMap", name)
-    return {each.index: each.code for each in ended}
+    limit = Deadline.scaled(SECONDS)
+    return run_job(site.image, site.results, name, *suites, deadline=limit, change=change)
 
 
 def test_only_a_broken_lab_is_run_again_and_the_whole_is_told(site: Site, tmp_path: Path) -> None:
     matrix = write_matrix(site.image, *EXPECTED, results=site.results)
-    done = subprocess.run(
-        [
-            *(sys.executable, "-c", LAB, "matrix", "run", str(matrix), "--on", "cluster"),
-            *("--output", str(tmp_path / "out")),
-            *("--durations", str(tmp_path / "durations.json")),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=Deadline.scaled(SECONDS).remaining,
-        env=dict(os.environ),
-    )
-    assert done.returncode == ExitCode.LAB_BROKE_AND_FAILED, done.stdout + done.stderr
+    run_whole(matrix, tmp_path, Deadline.scaled(SECONDS))
     assert runs(site.image) == EXPECTED
     assert site.node.problems == []
-    results = read_results(tmp_path / "out")
-    assert {name_of(each): each.code for each in results.shards} == CODES
-    assert {name_of(each): len(each.attempts) for each in results.shards} == EXPECTED
-    merged = list((tmp_path / "out" / "merged" / "allure-results").glob("*-result.json"))
-    assert len(merged) == len(EXPECTED)
-    measured = read_durations(tmp_path / "durations.json").measured
-    assert {each.suite for each in measured} == {
-        f"suites/test_{name}.py" for name, code in CODES.items() if code != ExitCode.LAB_BROKE
-    }
-    assert left_over(site) == []
-
-
-def name_of(shard: ShardResult) -> str:
-    assert shard.judged
-    assert shard.judged.record
-    return Path(shard.judged.record.shard.files[0].path).stem.removeprefix("test_")
-
-
-def left_over(site: Site) -> list[str]:
-    """Objects of matrices; pods go a little later than their Job."""
-    kubectl, limit = site.plane.kubectl, Deadline.scaled(SECONDS)
-    gone = ("jobs", "configmaps", "pods")
-
-    def found() -> list[str]:
-        return [
-            each["metadata"]["name"]
-            for kind in gone
-            for each in kubectl.items(kind, "-n", "default", "-l", f"{LABEL}=small", deadline=limit)
-        ]
-
-    with contextlib.suppress(DeadlineExceeded):
-        limit.wait_for("nothing is left", lambda: not found())
-    return found()
-
-
-def forget_records(job: Manifest) -> None:
-    """Each pod has a folder of its own, and does not see that its shard has run."""
-    (container,) = job["spec"]["template"]["spec"]["containers"]
-    (run,) = [each for each in container["env"] if each["name"] == "EDGE_LAB_RUN"]
-    run["valueFrom"]["fieldRef"]["fieldPath"] = "metadata.uid"
-
-
-def forget_policy(job: Manifest) -> None:
-    del job["spec"]["podFailurePolicy"]
+    assert left_over(site.plane.kubectl, Deadline.scaled(SECONDS)) == []
 
 
 def test_without_policy_and_record_a_failed_product_would_be_run_again(site: Site) -> None:
