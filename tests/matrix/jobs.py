@@ -14,9 +14,9 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import DeadlineExceeded
 from edge_lab.matrix.client import ClusterClient
 from edge_lab.matrix.cluster import follow
+from edge_lab.matrix.durations import read_durations
 from edge_lab.matrix.load import load_matrix, plan_of
 from edge_lab.matrix.objects import LABEL, Manifest, jobs_of, manifests
-from edge_lab.matrix.durations import read_durations
 from edge_lab.matrix.verdict import ShardResult, read_results
 from edge_lab.report.runs import ExitCode
 from tests.matrix.kubelet import LAB

@@ -1,8 +1,8 @@
 """A real node for tests: containerd, runc and the lab's own kubelet, in namespaces of their own.
 
 Their network is a loopback interface, on which the control plane is too. Their processes and mounts
-end with the first process of the namespaces, whatever happens; their control groups are below one of
-their own, which is removed after them.
+end with the first process of the namespaces, whatever happens; their control groups are below one
+that is removed after them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -170,10 +170,8 @@ def _watch(process: subprocess.Popen[bytes], log: Path) -> None:
 
 @contextlib.contextmanager
 def first_process(namespace: Namespace, folder: Path) -> Iterator[int]:
-    """PID on this host of the first process of new mount and PID namespaces, until the block is left.
-
-    With it end all processes and mounts of the namespaces.
-    """
+    """PID on this host of the first process of new mount and PID namespaces, until the block is
+    left. With it end all processes and mounts of the namespaces."""
     sysctls = folder / "sysctls"
     sysctls.mkdir()
     for name, value in SYSCTLS.items():
@@ -200,22 +198,37 @@ def first_process(namespace: Namespace, folder: Path) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def own_cgroup(name: str) -> Iterator[str]:
-    """A control group of that name in each hierarchy, until the block is left."""
-    places = [root / name for root in hierarchies()]
+def own_cgroup(name: str, to_end: Deadline | None = None) -> Iterator[str]:
+    """A control group of that name in each hierarchy, until the block is left.
+
+    Raises:
+        DeadlineExceeded: processes in it have not ended until `to_end`.
+    """
     try:
-        for place in places:
+        for place in _places(name):
             place.mkdir()
-            for file in ("cpuset.cpus", "cpuset.mems"):  # those of a new group are empty in version 1
+            for file in ("cpuset.cpus", "cpuset.mems"):  # empty in a new group of version 1
                 if (place.parent / file).is_file():
                     (place / file).write_text((place.parent / file).read_text())
         yield name
     finally:
-        limit = Deadline.scaled(60)
-        for place in places:
-            limit.wait_for(
-                f"{place} is gone", lambda place=place: _removed(place), transient=(OSError,)
-            )
+        remove_cgroup(name, to_end or Deadline.scaled(60))
+
+
+def remove_cgroup(name: str, deadline: Deadline) -> None:
+    """Removes the groups of that name, as soon as they have no processes."""
+
+    def removed() -> bool:
+        for place in _places(name):
+            for folder, _, _ in os.walk(place, topdown=False):
+                os.rmdir(folder)  # noqa: PTH106 - its files cannot be removed, and need not
+        return not any(place.exists() for place in _places(name))
+
+    deadline.wait_for(f"control group {name} is gone", removed, transient=(OSError,))
+
+
+def _places(name: str) -> list[Path]:
+    return [root / name for root in hierarchies()]
 
 
 def hierarchies() -> list[Path]:
@@ -224,13 +237,6 @@ def hierarchies() -> list[Path]:
     if not (CGROUPS / "cgroup.controllers").exists():
         found = [each for each in sorted(CGROUPS.iterdir()) if (each / "cgroup.procs").exists()]
     return list({each.resolve(): each for each in found})
-
-
-def _removed(place: Path) -> bool:
-    """Removes the group and all below it, which have no processes any more."""
-    for folder, _, _ in os.walk(place, topdown=False):
-        os.rmdir(folder)  # noqa: PTH106 - its files cannot be removed, and need not
-    return not place.exists()
 
 
 def _write_files(plane: NativeControlPlane, folder: Path) -> None:
@@ -249,8 +255,8 @@ def _write_files(plane: NativeControlPlane, folder: Path) -> None:
 
 
 def _containerd_config(folder: Path) -> str:
-    """For containerd 1.6 and 1.7. Without the right to lower a process's OOM score, as in a container,
-    runc fails unless that is restricted."""
+    """For containerd 1.6 and 1.7. Where root may not lower the OOM score of a process
+    (CAP_SYS_RESOURCE), runc would fail unless that is restricted."""
     cri = "io.containerd.grpc.v1.cri"
     return f"""\
 version = 2
@@ -307,4 +313,3 @@ def _kubelet_config(node: Node) -> str:
             "makeIPTablesUtilChains": False,
         }
     )
-

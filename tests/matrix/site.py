@@ -20,6 +20,15 @@ def note(name):
     with RAN.open("a") as log:
         log.write(name + "\\n")
 """
+WAITS = """
+import time
+
+def test_it(lab):
+    note("{name}")
+    while RAN.read_text().splitlines().count("{name}") <= {runs}:
+        time.sleep(0.5)
+"""
+"""Waits without end in its first runs."""
 SUITES = {
     "passes": """
 def test_it(lab):
@@ -42,8 +51,29 @@ def test_it(lab):
     if not again:
         raise LabError("the machine did not boot")
 """,
+    "deleted": WAITS.format(name="deleted", runs=1),
+    "evicted": WAITS.format(name="evicted", runs=2),
+    "hungry": """
+def test_it(lab):
+    again = RAN.exists()
+    note("hungry")
+    assert again or len(b"x" * (800 << 20)) == 0
+""",
+    "privileged": """
+import subprocess
+import sys
+
+NAMESPACES = "import ctypes, sys; sys.exit(ctypes.CDLL(None).unshare(0x10000000 | 0x40000000))"
+
+def test_it(lab):
+    note("privileged")
+    with open("/dev/net/tun", "r+b", buffering=0):
+        pass
+    subprocess.run([sys.executable, "-c", NAMESPACES], check=True)
+""",
 }
-"""One test each: what a shard with it does."""
+"""One test each: what a shard with it does. `hungry` takes much memory in its first run, and
+`privileged` makes a user and a network namespace."""
 EXPECTED = {"passes": 1, "fails": 1, "breaks": 2, "recovers": 2}
 """How often each is to run."""
 CODES = {"passes": 0, "fails": 1, "breaks": 10, "recovers": 0}

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from kubernetes import client, config
 
 from edge_lab.core.deadline import Deadline
-from edge_lab.matrix.objects import RESULTS_FOLDER, Manifest
+from edge_lab.matrix.objects import LABEL, RESULTS_FOLDER, Manifest
+from edge_lab.report.runs import ExitCode
 from edge_lab.topology import Timing, Topology
 from tests.controlplane import NativeControlPlane, control_plane
 from tests.matrix.jobs import forget_policy, forget_records, left_over, run_job, run_whole
@@ -93,3 +98,111 @@ def test_without_retries_a_broken_lab_would_not_be_run_again(site: Site) -> None
 
     run_objects(site, "no-retry", "recovers", change=forget)
     assert runs(site.results) == {"recovers": EXPECTED["recovers"] - 1}
+
+
+def test_without_its_exit_code_in_the_policy_a_broken_lab_would_not_be_run_again(
+    site: Site,
+) -> None:
+    def forget(job: Manifest) -> None:
+        (_, rule) = job["spec"]["podFailurePolicy"]["rules"]
+        rule["onExitCodes"]["values"].remove(int(ExitCode.LAB_BROKE))
+
+    run_objects(site, "no-code", "recovers", change=forget)
+    assert runs(site.results) == {"recovers": EXPECTED["recovers"] - 1}
+
+
+MEMORY = "512Mi"
+
+
+def test_a_shard_that_is_killed_for_lack_of_memory_is_run_again(site: Site) -> None:
+    def limit(job: Manifest) -> None:
+        (container,) = job["spec"]["template"]["spec"]["containers"]
+        for part in ("requests", "limits"):
+            container["resources"][part]["memory"] = MEMORY
+
+    assert run_objects(site, "limited", "hungry", change=limit) == {0: 0}
+    assert runs(site.results) == {"hungry": 2}
+
+
+def test_without_that_limit_of_memory_it_would_end_in_its_first_run(site: Site) -> None:
+    assert run_objects(site, "unlimited", "hungry") == {0: 1}
+    assert runs(site.results) == {"hungry": 1}
+
+
+def test_a_shard_may_do_what_a_lab_does(site: Site) -> None:
+    assert run_objects(site, "privileged", "privileged") == {0: 0}
+
+
+def test_without_privileges_a_shard_could_not_start_a_lab(site: Site) -> None:
+    def forbid(job: Manifest) -> None:
+        (container,) = job["spec"]["template"]["spec"]["containers"]
+        del container["securityContext"]
+
+    assert run_objects(site, "unprivileged", "privileged", change=forbid) == {0: 1}
+
+
+@contextlib.contextmanager
+def removing(
+    site: Site, suite: str, times: int, remove: Callable[[client.CoreV1Api, str], object]
+) -> Iterator[None]:
+    """Meanwhile, removes the pod of each of the first runs of the suite's test."""
+    core = client.CoreV1Api(config.new_client_from_config(str(site.plane.kubectl.kubeconfig)))
+    limit, over = Deadline.scaled(SECONDS), threading.Event()
+
+    def check() -> None:
+        if over.is_set():
+            raise AssertionError("the Job is over, and not all pods were removed")
+
+    def work() -> None:
+        for number in range(1, times + 1):
+            limit.wait_for(
+                f"run {number} has begun",
+                lambda number=number: runs(site.results).get(suite) == number,
+                watch=check,
+            )
+            (pod,) = limit.wait_for(
+                "its pod is running", lambda: running_pods(site, limit), watch=check
+            )
+            remove(core, pod)
+
+    with ThreadPoolExecutor(1) as pool:
+        removed = pool.submit(work)
+        try:
+            yield
+        finally:
+            over.set()
+            removed.result()
+
+
+def running_pods(site: Site, deadline: Deadline) -> list[str]:
+    return [
+        pod["metadata"]["name"]
+        for pod in site.plane.kubectl.items("pods", "-n", "default", "-l", LABEL, deadline=deadline)
+        if pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]
+    ]
+
+
+def delete(core: client.CoreV1Api, pod: str) -> None:
+    core.delete_namespaced_pod(pod, "default")
+
+
+def evict(core: client.CoreV1Api, pod: str) -> None:
+    core.create_namespaced_pod_eviction(pod, "default", {"metadata": {"name": pod}})
+
+
+def test_a_shard_whose_pod_is_deleted_is_run_again(site: Site) -> None:
+    with removing(site, "deleted", 1, delete):
+        assert run_objects(site, "deleted", "deleted") == {0: 0}
+    assert runs(site.results) == {"deleted": 2}
+
+
+def test_evicted_pods_are_replaced_and_do_not_count(site: Site) -> None:
+    with removing(site, "evicted", 2, evict):
+        assert run_objects(site, "evicted", "evicted") == {0: 0}
+    assert runs(site.results) == {"evicted": 3}
+
+
+def test_without_the_policy_evicted_pods_would_count(site: Site) -> None:
+    with removing(site, "evicted", 2, evict):
+        assert run_objects(site, "counted", "evicted", change=forget_policy) != {0: 0}
+    assert runs(site.results) == {"evicted": 2}
