@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -153,13 +154,12 @@ def removing(
         if over.is_set():
             raise AssertionError("the Job is over, and not all pods were removed")
 
+    def has_begun(number: int) -> bool:
+        return runs(site.results).get(suite) == number
+
     def work() -> None:
         for number in range(1, times + 1):
-            limit.wait_for(
-                f"run {number} has begun",
-                lambda number=number: runs(site.results).get(suite) == number,
-                watch=check,
-            )
+            limit.wait_for(f"run {number} has begun", partial(has_begun, number), watch=check)
             (pod,) = limit.wait_for(
                 "its pod is running", lambda: running_pods(site, limit), watch=check
             )
@@ -175,9 +175,10 @@ def removing(
 
 
 def running_pods(site: Site, deadline: Deadline) -> list[str]:
+    matrix = ("-l", f"{LABEL}=small")
     return [
         pod["metadata"]["name"]
-        for pod in site.plane.kubectl.items("pods", "-n", "default", "-l", LABEL, deadline=deadline)
+        for pod in site.plane.kubectl.items("pods", "-n", "default", *matrix, deadline=deadline)
         if pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from pathlib import Path
@@ -37,25 +38,22 @@ def test_nothing_is_left_of_a_node_whose_test_has_failed(tmp_path: Path) -> None
     name = f"edge-lab-end-{os.getpid()}"
     group = hierarchies()[0] / name
     pids: list[str] = []
-    process: subprocess.Popen[str] | None = None
-    with (
-        pytest.raises(FailedTestError),
-        new_namespace() as namespace,
-        own_cgroup(name) as cgroup,
-        first_process(namespace, tmp_path) as first,
-    ):
+    with contextlib.ExitStack() as stack:
+        namespace = stack.enter_context(new_namespace())
+        cgroup = stack.enter_context(own_cgroup(name))
+        first = stack.enter_context(first_process(namespace, tmp_path))
         node = Node(tmp_path, namespace, first, cgroup)
         command = node.inside("sh", "-c", CHANGE, "change", str(group))
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         assert process.stdout.readline() == "changed\n"
-        pids += (group / "pod" / "cgroup.procs").read_text().split()
-        assert all(Path(f"/proc/{pid}").exists() for pid in (*pids, first))
-        raise FailedTestError
-    assert process is not None
+        pids += [*(group / "pod" / "cgroup.procs").read_text().split(), str(first)]
+        assert all(Path(f"/proc/{pid}").exists() for pid in pids)
+        with pytest.raises(FailedTestError), stack:
+            raise FailedTestError
     process.communicate(timeout=60)
-    assert len(pids) == 1
-    assert [pid for pid in (*pids, str(first)) if Path(f"/proc/{pid}").exists()] == []
+    assert len(pids) == 2
+    assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
     assert [root for root in hierarchies() if (root / name).exists()] == []
     assert PANIC.read_text() == panic
     assert not Path("/var/lib/found").exists()
