@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from edge_lab.addons.functions.records import Activation, Event, Handled
@@ -50,6 +51,8 @@ class Evidence:
     """None if it could not be determined."""
     asleep_s: dict[str, float | None]
     """By way, from when no event waited until no process ran; None if one keeps running."""
+    until: float = math.inf
+    """End of the judged crossings, ns by the host's clock: later ones may be among the events."""
     blind: tuple[tuple[int, int], ...] = ()
     """Intervals in which the node could not read its device, ns by the host's clock."""
     owed_offline: tuple[Event, ...] = ()

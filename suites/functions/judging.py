@@ -97,7 +97,7 @@ def judge_source(evidence: Evidence, limit: Limit, *, least: int = 1) -> Verdict
     events = [event for event in evidence.events if event.device != "storm"]
     times = {step.seq: step.time for step in evidence.steps}
     shown = {step.seq: step.value for step in evidence.steps}
-    newest = max(times, default=0)
+    newest = max((seq for seq, time in times.items() if time <= evidence.until), default=0)
     due = [
         crossing
         for crossing in limit.crossings((step.seq, step.value) for step in evidence.steps)

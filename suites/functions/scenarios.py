@@ -44,7 +44,9 @@ class Scene:
     offline: dict[str, Evidence] = field(default_factory=dict)
     owed: dict[str, frozenset[str]] = field(default_factory=dict)
     until: dict[str, int] = field(default_factory=dict)
-    """By node, when `owed` was read, ns by the host's clock."""
+    """By node, just before `owed` was read, ns by the host's clock."""
+    known_at: dict[str, int] = field(default_factory=dict)
+    """By node, just after `owed` was read: it may have events of steps in between."""
     refused: dict[str, frozenset[str]] = field(default_factory=dict)
     storms: dict[str, Storm] = field(default_factory=dict)
     evidence: dict[str, Evidence] = field(default_factory=dict)
@@ -85,6 +87,7 @@ class Scene:
         nodes = self.side.nodes
         self.until = {node: self.side.now() for node in nodes}
         self.owed = {node: frozenset(event.id for event in self.events(node)) for node in nodes}
+        self.known_at = {node: self.side.now() for node in nodes}
 
         def handled() -> bool:
             return not any(self.owed[node] & self.unhandled(node) for node in nodes)
@@ -132,8 +135,9 @@ class Scene:
             steps=tuple(
                 step
                 for step in side.steps(node)
-                if began - BEFORE_SECONDS * NANOSECONDS <= step.time <= until
+                if began - BEFORE_SECONDS * NANOSECONDS <= step.time <= self.known_at[node]
             ),
+            until=until,
             clock=clock,
             asleep_s={},
             blind=tuple(self.blind),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge_lab.addons.metrics.counting import Count, compare
+from edge_lab.addons.metrics.counting import TOLERANCE_SECONDS, Count, compare
 from edge_lab.addons.metrics.records import NANOSECONDS, Served
 from edge_lab.measuring.measures import Better, Measure, identifier
 from edge_lab.oracles.verdict import Verdict
@@ -44,10 +44,22 @@ AFTER_RESET = Allowance(
 )
 
 
-def judge_samples(evidence: Evidence, allowance: Allowance = NOTHING) -> Verdict:
-    """Whether the view has all served samples, once, unaltered, and with the right time."""
+def judge_samples(
+    evidence: Evidence,
+    allowance: Allowance = NOTHING,
+    *,
+    tolerance_s: float = TOLERANCE_SECONDS,
+) -> Verdict:
+    """Whether the view has all served samples, once, unaltered, and with the right time, within
+    `tolerance_s`."""
     numbers = [one.number for one in evidence.served] or [0]
-    count = compare(evidence.served, evidence.stored, after=min(numbers) - 1, until=max(numbers))
+    count = compare(
+        evidence.served,
+        evidence.stored,
+        after=min(numbers) - 1,
+        until=max(numbers),
+        tolerance=tolerance_s,
+    )
     allowed = _allowed(evidence, count, allowance)
     lost = [one for one in count.missing if one.number not in allowed]
     problems = [

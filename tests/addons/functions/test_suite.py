@@ -256,3 +256,13 @@ def test_memory_is_read_and_its_absence_is_an_error() -> None:
     assert (found.available_mib, found.kills) == (1000.0, 3)
     with pytest.raises(LabError):
         memory_in("MemAvailable:    1024000 kB\n")
+
+
+def test_a_crossing_after_the_end_may_have_an_event_or_none() -> None:
+    whole = evidence()
+    last = max(whole.events, key=lambda event: event.seq)
+    crossed = next(step.time for step in whole.steps if step.seq == last.seq)
+    early = replace(whole, until=crossed - 1)
+    assert judge_source(early, LIMIT).passed
+    assert judge_source(replace(early, events=whole.events[:-1]), LIMIT).passed
+    assert not judge_source(replace(whole, events=whole.events[:-1]), LIMIT).passed
