@@ -9,8 +9,10 @@ too, or from a mirror of those.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 
+from edge_lab.artifacts import publishers
 from edge_lab.artifacts.model import (
     FLAT,
     Component,
@@ -18,7 +20,6 @@ from edge_lab.artifacts.model import (
     FirmwareSource,
     GoFiles,
     GoSource,
-    ReleaseSource,
 )
 from edge_lab.topology import Arch
 
@@ -48,134 +49,14 @@ THANOS = "v0.42.4"
 VERSITYGW = "v1.8.0"
 
 _OPENYURT_MODULE = "github.com/openyurtio/openyurt"
-_GITHUB = "https://github.com/{project}/releases/download/{{version}}"
 
-
-_KUBERNETES_FILE = ("bin/linux/{arch}/{name}",)
-
-
-def _kubernetes(name: str, module: str = "kubernetes") -> Component:
-    base = "k8s.io/component-base/version"
-    major, minor, _ = KUBERNETES.removeprefix("v").split(".")
-    values = {
-        "gitVersion": KUBERNETES,
-        "gitMajor": major,
-        "gitMinor": minor,
-        "gitTreeState": "clean",
-    }
-    return Component(
-        name,
-        KUBERNETES,
-        go=GoSource(
-            module=module,
-            package=f"k8s.io/kubernetes/cmd/{name}",
-            upstream="k8s.io/kubernetes",
-            ldflags=tuple(f"-X {base}.{key}={value}" for key, value in values.items()),
-        ),
-        release=ReleaseSource(
-            page="https://dl.k8s.io/release/{version}",
-            files={Arch.X86_64: _KUBERNETES_FILE, Arch.AARCH64: _KUBERNETES_FILE},
-            upstream="release",
-            checksums="{file}.sha256",
-        ),
-        # The same below a mirror, which may also have files that are not published.
-        mirror=("release/{version}/bin/linux/{arch}/{name}", FLAT),
-    )
-
-
-def _spire(name: str, *, cgo: bool = False) -> Component:
-    return Component(
-        name,
-        SPIRE,
-        go=GoSource(
-            module="spire",
-            package=f"github.com/spiffe/spire/cmd/{name}",
-            upstream="github.com/spiffe/spire",
-            ldflags=(
-                f"-X github.com/spiffe/spire/pkg/common/version.gittag={SPIRE.removeprefix('v')}",
-                *(('-linkmode external -extldflags "-static"',) if cgo else ()),
-            ),
-            # The same for both, so that common packages are compiled once.
-            tags=("netgo", "osusergo", "sqlite_omit_load_extension"),
-            cgo=cgo,
-        ),
-    )
-
-
-def _flux(name: str) -> tuple[Component, Component]:
-    """One of Flux' controllers, and its kinds."""
-    upstream = f"github.com/fluxcd/{name}"
-    program = Component(name, FLUX, go=GoSource(module="flux", package=upstream, upstream=upstream))
-    kinds = Component(
-        f"{name}-crds",
-        FLUX,
-        files=GoFiles(module="flux", upstream=upstream, patterns=("config/crd/bases/*.yaml",)),
-        # The same file for every architecture; the second name is for generic mirrors.
-        mirror=("{name}-{version}.yaml", FLAT),
-    )
-    return program, kinds
-
-
-def _kubeedge(name: str, member: str) -> Component:
-    """A program of KubeEdge. Its tarballs are published for two of the architectures."""
-    tarball = ("kubeedge-{version}-linux-{arch}.tar.gz",)
-    return Component(
-        name,
-        KUBEEDGE,
-        release=ReleaseSource(
-            page=_GITHUB.format(project="kubeedge/kubeedge"),
-            files={Arch.X86_64: tarball, Arch.AARCH64: tarball},
-            upstream="kubeedge",
-            checksums="checksum_{file}.txt",
-            member=member,
-        ),
-    )
-
-
-def _k3s(name: str, files: Mapping[Arch, tuple[str, ...]]) -> Component:
-    """A file of a K3s release. Its publisher has none for riscv64."""
-    return Component(
-        name,
-        K3S,
-        release=ReleaseSource(
-            page=_GITHUB.format(project="k3s-io/k3s"),
-            files=files,
-            upstream="k3s",
-            checksums="sha256sum-{arch}.txt",
-        ),
-    )
-
-
-def _gvisor(name: str) -> Component:
-    """A program of a gVisor release. There is none for riscv64."""
-    return Component(
-        name,
-        GVISOR,
-        release=ReleaseSource(
-            page="https://storage.googleapis.com/gvisor/releases/release/{version}",
-            files={Arch.X86_64: ("x86_64/{name}",), Arch.AARCH64: ("aarch64/{name}",)},
-            upstream="gvisor",
-            checksums="{file}.sha512",
-        ),
-    )
-
-
-def _crio(name: str) -> Component:
-    """A program of CRI-O's release bundle, at the version of the bundle. There is none for
-    riscv64."""
-    bundle = ("cri-o.{arch}.{version}.tar.gz",)
-    return Component(
-        name,
-        CRI_O,
-        release=ReleaseSource(
-            page="https://storage.googleapis.com/cri-o/artifacts",
-            files={Arch.X86_64: bundle, Arch.AARCH64: bundle},
-            upstream="cri-o",
-            checksums="{file}.sha256sum",
-            member=f"bin/{name}",
-        ),
-    )
-
+_kubernetes = partial(publishers.kubernetes, KUBERNETES)
+_spire = partial(publishers.spire, SPIRE)
+_flux = partial(publishers.flux, FLUX)
+_kubeedge = partial(publishers.kubeedge, KUBEEDGE)
+_k3s = partial(publishers.k3s, K3S)
+_gvisor = partial(publishers.gvisor, GVISOR)
+_crio = partial(publishers.crio, CRI_O)
 
 _K3S_IMAGES = ("k3s-airgap-images-{arch}.tar.zst", "k3s-airgap-images-{arch}.tar")
 
