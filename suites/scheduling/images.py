@@ -1,4 +1,4 @@
-"""Images of which a node can run nothing, imported on it."""
+"""Images that a node cannot run, imported on it."""
 
 from __future__ import annotations
 

@@ -34,9 +34,7 @@ def pod_of(name: str, node: str, image: str) -> dict[str, Any]:
 
 
 @pytest.mark.scenario("image of another architecture")
-@allure.title(
-    "A pod whose image is not for the architecture of {edge_node} never starts, and is told"
-)
+@allure.title("A pod whose image is not for {edge_node}'s architecture is refused and never starts")
 def test_an_image_of_another_architecture_is_refused(
     lab: Lab, edge_node: LabNode, pod_watch: PodWatch, time_limit: TimeLimit, tmp_path: Path
 ) -> None:
@@ -60,7 +58,7 @@ def test_an_image_of_another_architecture_is_refused(
     assert found.passed, str(found)
 
 
-@allure.title("An image that claims the wrong architecture is started again and again (control)")
+@allure.title("An image whose program is not for its architecture is in a crash loop (control)")
 def test_an_image_with_a_false_architecture_is_found(
     lab: Lab,
     pod_watch: PodWatch,
