@@ -41,6 +41,11 @@ def bound_pod(
     }
 
 
+def sends_events(lab: Lab) -> bool:
+    """Whether the edge nodes send events to the cloud: edgecore does not by default."""
+    return lab.stack.runtime.name != "kubeedge"
+
+
 @contextlib.contextmanager
 def running_pods(
     lab: Lab, manifests: Sequence[dict[str, Any]], app: str, time_limit: TimeLimit

@@ -26,7 +26,7 @@ from edge_lab.topology import Node
 from suites.memory.judging import sample_problems
 from suites.memory.memorypods import IDLE, critical, guaranteed, key, memory_pod
 from suites.memory.starts import NewPod, created_under, problems_of, usual_start
-from suites.pods import POD_SECONDS
+from suites.pods import POD_SECONDS, sends_events
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -78,7 +78,7 @@ def test_running_pods_go_on_and_a_new_one_starts_when_the_shortage_is_over(
     kind: str,
 ) -> None:
     node, shortage = edge_node.name, SHORTAGES[kind]
-    warns = lab.stack.runtime.name != "kubeedge"  # edgecore sends no events by default
+    warns = sends_events(lab)
     limit_s = time_limit(POD_SECONDS).total
     with autonomy.watching(node) as watch:
         usual = usual_start(lab, memory_pod(f"usual-{node}", node, IDLE), limit_s, time_limit)

@@ -1,11 +1,11 @@
 """Whether a pod whose image has nothing for its node's architecture fails as it should.
 
-It must not start, must not be restarted again and again, and an event must name the image.
+It must not start, must not be restarted again and again, and an event must name the image; its status, where nodes send no events.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ class ForeignImage:
     """The last reason for which its container waits; empty for none."""
     restarts: int
     named_by: tuple[str, ...]
-    """Events that name the image, as `reason: message`."""
+    """Messages that name the image, as `reason: message`."""
     problems: tuple[str, ...]
 
     @property
@@ -36,19 +36,31 @@ class ForeignImage:
         return "; ".join((head, *self.named_by, *self.problems))
 
 
-def refused(events: Iterable[str], image: str) -> tuple[str, ...]:
-    """The events by which a kubelet refuses `image`."""
-    return tuple(event for event in events if event.startswith(REFUSALS) and image in event)
+def refused(messages: Iterable[str], image: str) -> tuple[str, ...]:
+    """Those of the messages, as `reason: message`, by which a kubelet refuses `image`."""
+    return tuple(
+        message for message in messages if message.startswith(REFUSALS) and image in message
+    )
+
+
+def waiting_messages(pod: Mapping[str, Any]) -> tuple[str, ...]:
+    """Why the containers of a pod wait, as `reason: message`, by its status."""
+    states = [
+        status.get("state", {}).get("waiting", {})
+        for status in pod.get("status", {}).get("containerStatuses") or ()
+    ]
+    return tuple(f"{state['reason']}: {state.get('message', '')}" for state in states if state)
 
 
 def judge_foreign_image(
-    seen: Iterable[PodEvent], events: Iterable[str], image: str
+    seen: Iterable[PodEvent], messages: Iterable[str], image: str
 ) -> ForeignImage:
     """The verdict on a pod with `image`.
 
     Args:
         seen: What a watch saw of it.
-        events: The pod's events, as `reason: message`.
+        messages: The pod's events, or, where nodes send none, those of its status; as
+            `reason: message`.
 
     Raises:
         LabError: the kubelet was not seen to deal with it, so nothing is known.
@@ -56,7 +68,7 @@ def judge_foreign_image(
     statuses = [status for event in seen if (status := _status(event.pod)) is not None]
     if not statuses:
         raise LabError("no evidence: the kubelet has reported nothing of the pod")
-    named = refused(events, image)
+    named = refused(messages, image)
     restarts = max(int(status.get("restartCount", 0)) for status in statuses)
     problems = []
     if any(_started(status) for status in statuses):
@@ -64,7 +76,7 @@ def judge_foreign_image(
     if restarts:
         problems.append(f"its container was restarted {restarts} times")
     if not named:
-        problems.append(f"no event of the pod refuses {image}")
+        problems.append(f"no message refuses {image}")
     waiting = statuses[-1].get("state", {}).get("waiting", {}).get("reason", "")
     return ForeignImage(waiting, restarts, named, tuple(problems))
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from edge_lab.core.errors import LabError
-from edge_lab.oracles.scheduling.foreignimage import judge_foreign_image
+from edge_lab.oracles.scheduling.foreignimage import judge_foreign_image, waiting_messages
 from edge_lab.oracles.scheduling.preemption import PodEvent
 
 IMAGE = "edge-lab.local/foreign:1"
@@ -51,3 +51,13 @@ def test_a_refusal_that_does_not_name_the_image_is_found(events: list[str]) -> N
 def test_a_pod_of_which_nothing_was_reported_is_no_evidence() -> None:
     with pytest.raises(LabError, match="no evidence"):
         judge_foreign_image(seen(), [REFUSED], IMAGE)
+
+
+def test_a_status_may_refuse_the_image_where_there_are_no_events() -> None:
+    reason, _, message = REFUSED.partition(": ")
+    state = {"waiting": {"reason": reason, "message": message}}
+    status = {"state": state, "restartCount": 0}
+    pod = {"status": {"containerStatuses": [status, {"state": {"running": {}}}]}}
+    assert waiting_messages(pod) == (REFUSED,)
+    assert waiting_messages({"status": {}}) == ()
+    assert judge_foreign_image(seen(status), waiting_messages(pod), IMAGE).passed
