@@ -1,6 +1,7 @@
 """Whether a pod whose image has nothing for its node's architecture fails as it should.
 
-It must not start, must not be restarted again and again, and an event must name the image; its status, where nodes send no events.
+It must not start, must not be restarted again and again, and an event must name the image; where
+nodes send no events, its status.
 """
 
 from __future__ import annotations
