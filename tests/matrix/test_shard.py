@@ -96,7 +96,8 @@ def test_a_pytest_that_does_not_end_is_ended_and_is_a_broken_lab(
 ) -> None:
     program = tmp_path / "sleeps"
     program.write_text(
-        "#!/bin/sh\ntrap 'kill $!; echo ended > ended; exit 2' TERM\necho > begun\nread x < fifo & wait\n"
+        "#!/bin/sh\ntrap 'kill $!; echo ended > ended; exit 2' TERM\n"
+        "echo > begun\nread x < fifo & wait\n"
     )
     program.chmod(0o755)
     os.mkfifo(site.folder / "fifo")
