@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edge_lab.addons.workload import NAMESPACE
 from edge_lab.cluster.kubectl import KubectlError
 from edge_lab.cluster.objects import pod_ready
+from edge_lab.core.deadline import Deadline
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.outcomes import eventually
 
@@ -44,6 +45,17 @@ def bound_pod(
 def sends_events(lab: Lab) -> bool:
     """Whether the edge nodes send events to the cloud: edgecore does not by default."""
     return lab.stack.runtime.name != "kubeedge"
+
+
+def events_of_uid(lab: Lab, uid: str, deadline: Deadline, *more: str) -> list[str]:
+    """The events of one pod in the lab's namespace, as `reason: message`; `more` are further field
+    selectors.
+
+    By its uid: events of an earlier one of its name are kept for an hour.
+    """
+    selector = f"--field-selector={','.join((*more, f'involvedObject.uid={uid}'))}"
+    found = lab.kubectl.items("events", "-n", NAMESPACE, selector, deadline=deadline)
+    return [f"{event.get('reason', '')}: {event.get('message', '')}" for event in found]
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from edge_lab.devices.points import SEQUENCE
 from edge_lab.devices.truth import TruthStep
-from edge_lab.measuring.measures import COUNT, Better, Measure, identifier
+from edge_lab.measuring.measures import COUNT, Better, Measure
 from edge_lab.measuring.percentile import percentile
 from edge_lab.oracles.spans import NANOSECONDS
 from edge_lab.oracles.twins import TwinSighting
@@ -42,16 +42,15 @@ class Latency:
         shares = {"p50": self.p50, "p90": self.p90, "p99": self.p99, "at most": self.longest}
 
         def measure(label: str, value: float | None, unit: str) -> Measure:
-            return Measure(
-                name=identifier(f"{title} {label}"),
-                value=value,
-                reason="no step was seen" if value is None else "",
-                unit=unit,
-                better=Better.LOWER if unit == "s" else Better.NEITHER,
-                node=node,
-                evidence=evidence,
-                heading=title,
+            return Measure.of(
+                title,
+                value,
+                unit,
+                node,
                 label=label,
+                reason="no step was seen",
+                evidence=evidence,
+                better=Better.LOWER if unit == "s" else Better.NEITHER,
             )
 
         known = {label: value if self.count else None for label, value in shares.items()}

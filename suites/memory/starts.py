@@ -12,6 +12,7 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.fixtures.lab import TimeLimit
 from suites.memory.memorypods import is_running, present, status_of
 from suites.nodestate import seen_in_time
+from suites.pods import events_of_uid
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -92,6 +93,4 @@ def warnings_of(lab: Lab, pod: str, time_limit: TimeLimit) -> tuple[str, ...]:
     found = lab.kubectl.find("pod", pod, "-n", NAMESPACE, deadline=time_limit(60))
     if found is None:
         return ()
-    selector = f"--field-selector=type=Warning,involvedObject.uid={found['metadata']['uid']}"
-    events = lab.kubectl.items("events", "-n", NAMESPACE, selector, deadline=time_limit(60))
-    return tuple(f"{event.get('reason', '')}: {event.get('message', '')}" for event in events)
+    return tuple(events_of_uid(lab, found["metadata"]["uid"], time_limit(60), "type=Warning"))

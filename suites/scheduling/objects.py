@@ -11,6 +11,7 @@ from edge_lab.addons.workload.manifests import IMAGE
 from edge_lab.core.deadline import Deadline
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.observe.scheduling.podwatch import PodWatch
+from suites.pods import events_of_uid
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -76,16 +77,9 @@ def on(node: str) -> dict[str, Any]:
 
 
 def events_of(lab: Lab, watch: PodWatch, name: str, deadline: Deadline) -> list[str]:
-    """Of the pod that the watch has seen, as `reason: message`.
-
-    By its uid: events of one of that name before it are kept for an hour.
-    """
+    """Of the pod that the watch has seen, as `reason: message`."""
     seen = watch.newest(name)
-    if seen is None:
-        return []
-    selector = f"--field-selector=involvedObject.uid={seen['metadata']['uid']}"
-    found = lab.kubectl.items("events", "-n", NAMESPACE, selector, deadline=deadline)
-    return [f"{event.get('reason', '')}: {event.get('message', '')}" for event in found]
+    return [] if seen is None else events_of_uid(lab, seen["metadata"]["uid"], deadline)
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.kinds import MemoryHog, PageCache
 from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.nodes import LabNode
-from edge_lab.measuring.measures import Better, Measure, identifier
+from edge_lab.measuring.measures import Measure
 from edge_lab.observe.scheduling.cyclictest import Cyclictest
 from edge_lab.oracles.scheduling.statistics import ratio
 from edge_lab.oracles.scheduling.wakeups import Wakeups, measures_of, together
@@ -92,15 +92,12 @@ def compared(
             [max(1, window.percentile(percent)) for window in part] for part in (idle, pressed)
         )
         found_ratio = ratio(base, other)
-        heading = f"wake-up latency, {condition} to idle"
         measure.add(
-            Measure(
-                name=identifier(f"{heading} {label}"),
-                value=found_ratio.value,
-                unit="×",
-                better=Better.LOWER,
-                node=test.node,
-                heading=heading,
+            Measure.of(
+                f"wake-up latency, {condition} to idle",
+                found_ratio.value,
+                "×",
+                test.node,
                 label=label,
                 evidence=f"{found_ratio}, 95 % interval, {PAIRS} pairs of windows; {evidence}",
             )

@@ -106,18 +106,16 @@ class PodWatch:
             raise LabError(f"the watch on pods has ended: {self._watch.trouble}")
 
     def _follow(self) -> None:
-        self._follow_one(self._watch)
-        while self._reconnects and not self._left.wait(RECONNECT_EVERY):
+        while True:
+            for kind, pod in self._watch:
+                wall, monotonic = stamp()
+                self._note(PodEvent(wall, kind, pod), monotonic)
+            if not self._reconnects or self._left.wait(RECONNECT_EVERY):
+                return
             with self._lock:
                 if self._left.is_set():
                     return
                 self._watch = self._new_watch()
-            self._follow_one(self._watch)
-
-    def _follow_one(self, watch: Watch) -> None:
-        for kind, pod in watch:
-            wall, monotonic = stamp()
-            self._note(PodEvent(wall, kind, pod), monotonic)
 
     def _note(self, event: PodEvent, monotonic: int) -> None:
         name = event.pod["metadata"]["name"]

@@ -149,16 +149,8 @@ class CostFigure:
         self, name: str, label: str, value: float, unit: str, node: str, evidence: str
     ) -> Measure:
         heading = f"{self.figure.heading}, {name}"
-        return Measure(
-            name=identifier(f"{heading} {label}"),
-            value=value,
-            unit=unit,
-            better=self.figure.better,
-            node=node,
-            heading=heading,
-            label=label,
-            evidence=evidence,
-        )
+        better = self.figure.better
+        return Measure.of(heading, value, unit, node, label=label, better=better, evidence=evidence)
 
 
 def cost(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
+from edge_lab.cluster.objects import restart_counts
 from edge_lab.core.errors import LabError
 from edge_lab.oracles.scheduling.preemption import PodEvent
 
@@ -50,15 +51,10 @@ def history_of(events: Sequence[PodEvent]) -> PodHistory:
     phases = [str(event.pod.get("status", {}).get("phase", "")) for event in events]
     return PodHistory(
         nodes=tuple(dict.fromkeys(nodes)),
-        restarts=max(map(_restarts, events)),
+        restarts=max(sum(restart_counts(event.pod).values()) for event in events),
         ended=next((phase for phase in phases if phase in ENDED), ""),
         removed=any(_removed(event) for event in events),
     )
-
-
-def _restarts(event: PodEvent) -> int:
-    statuses = event.pod.get("status", {}).get("containerStatuses") or ()
-    return sum(int(status.get("restartCount", 0)) for status in statuses)
 
 
 def _removed(event: PodEvent) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edge_lab.cluster.objects import condition
+from edge_lab.cluster.objects import pod_ready, restart_counts
 from edge_lab.core.errors import LabError
 from edge_lab.oracles.scheduling.preemption import PodEvent
 from edge_lab.oracles.spans import NANOSECONDS
@@ -72,7 +72,7 @@ def judge_rollout(events: Sequence[PodEvent], changed: int, demand: Demand) -> R
     for event in (event for event in events if event.time >= changed):
         _apply(pods, event)
         least, most = min(least, _available(pods)), max(most, _standing(pods))
-        restarts = max(restarts, _restarts(event.pod))
+        restarts = max(restarts, sum(restart_counts(event.pod).values()))
         done = not any(_revision(pod) in old for pod in pods.values()) and (
             _available(pods) == demand.replicas
         )
@@ -102,18 +102,9 @@ def _revision(pod: Mapping[str, Any]) -> str:
     return str(pod["metadata"].get("labels", {}).get(REVISION, ""))
 
 
-def _is_deleted(pod: Mapping[str, Any]) -> bool:
-    return "deletionTimestamp" in pod["metadata"]
-
-
 def _available(pods: Mapping[str, Mapping[str, Any]]) -> int:
-    return sum(condition(pod, "Ready") == "True" and not _is_deleted(pod) for pod in pods.values())
+    return sum(pod_ready(pod) for pod in pods.values())
 
 
 def _standing(pods: Mapping[str, Mapping[str, Any]]) -> int:
-    return sum(not _is_deleted(pod) for pod in pods.values())
-
-
-def _restarts(pod: Mapping[str, Any]) -> int:
-    statuses = pod.get("status", {}).get("containerStatuses") or ()
-    return sum(int(status.get("restartCount", 0)) for status in statuses)
+    return sum("deletionTimestamp" not in pod["metadata"] for pod in pods.values())

@@ -7,7 +7,7 @@ Computed independently from the objects, for constraints with `whenUnsatisfiable
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from edge_lab.core.errors import LabError
@@ -80,18 +80,19 @@ def spread(
     for pod in pods:
         name, where = pod["metadata"]["name"], pod["spec"].get("nodeName", "")
         if not where:
-            pending.append(name)
+            pending.append(pod)
         elif where in domain_of:
             counts[domain_of[where]] += 1
         else:
             problems.append(f"{name} is on {where}, which is in no domain that counts")
-    skew = max(counts.values()) - min(counts.values())
-    if skew > most:
-        problems.append(f"the skew is {skew}, and at most {most} is allowed")
-    for pod in pods:
-        if pod["metadata"]["name"] in pending:
-            problems += _pending_problems(pod, known, domain_of, counts, most, events)
-    return Spread(counts, tuple(pending), tuple(problems))
+    for pod in pending:
+        problems += _pending_problems(pod, known, domain_of, counts, most, events)
+    names = tuple(pod["metadata"]["name"] for pod in pending)
+    found = Spread(counts, names, tuple(problems))
+    if found.skew <= most:
+        return found
+    skewed = f"the skew is {found.skew}, and at most {most} is allowed"
+    return replace(found, problems=(skewed, *problems))
 
 
 def _constraint(pods: Sequence[Object]) -> Mapping[str, Any]:

@@ -128,14 +128,4 @@ def evidence_of(times: Sequence[StartTimes]) -> tuple[str, ...]:
 
 
 def _seconds(heading: str, label: str, value: float | None, node: str, reason: str = "") -> Measure:
-    return Measure(
-        name=identifier(f"{heading} {label}"),
-        value=value,
-        reason=reason if value is None else "",
-        unit="s",
-        better=Better.LOWER,
-        node=node,
-        evidence=EVIDENCE,
-        heading=heading,
-        label=label,
-    )
+    return Measure.of(heading, value, "s", node, label=label, reason=reason, evidence=EVIDENCE)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edge_lab.core.errors import LabError
-from edge_lab.measuring.measures import Better, Measure, identifier
+from edge_lab.measuring.measures import Measure
 
 SHOWN = (("p50", 50.0), ("p99", 99.0), ("p99.9", 99.9))
 
@@ -87,13 +87,11 @@ def measures_of(found: Wakeups, condition: str, node: str, evidence: str) -> tup
     heading = f"wake-up latency, {condition}"
     values = [(label, found.percentile(percent)) for label, percent in SHOWN]
     return tuple(
-        Measure(
-            name=identifier(f"{heading} {label}"),
-            value=value,
-            unit="us",
-            better=Better.LOWER,
-            node=node,
-            heading=heading,
+        Measure.of(
+            heading,
+            value,
+            "us",
+            node,
             label=label,
             evidence=f"{evidence}, {found.total} wake-ups on {found.cpus} CPUs",
         )

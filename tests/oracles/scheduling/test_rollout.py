@@ -29,7 +29,7 @@ def event(
         metadata["deletionTimestamp"] = "now"
     status = {
         "conditions": [{"type": "Ready", "status": str(ready)}],
-        "containerStatuses": [{"restartCount": restarts}],
+        "containerStatuses": [{"name": "main", "restartCount": restarts}],
     }
     return PodEvent(second * 1_000_000_000, kind, {"metadata": metadata, "status": status})
 
