@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from edge_lab.core.errors import MissingCapability
+from edge_lab.core.errors import LabError, MissingCapability
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.images.layout import Layout, open_tar, put
 from edge_lab.provisioning.provision import GuestFile
@@ -48,6 +48,7 @@ def imported(node: LabNode, folder: Path, reference: str, arch: Arch) -> Iterato
     """The node has an image that names `arch` alone while the block runs.
 
     Raises:
+        LabError: the import has not brought it.
         MissingCapability: its container runtime is not containerd, whose program imports it.
     """
     if node.spec.cri is not Cri.CONTAINERD:
@@ -59,6 +60,9 @@ def imported(node: LabNode, folder: Path, reference: str, arch: Arch) -> Iterato
         node.output(
             f"ctr --namespace k8s.io images import {unpack} {PLACE}", seconds=IMPORT_SECONDS
         )
+        # An image that is not there is refused with the same words.
+        if node.output(f"ctr --namespace k8s.io images ls -q name=={reference}") != reference:
+            raise LabError(f"{node} does not have the image {reference} after its import")
         yield
     finally:
         node.output(f"rm -f {PLACE}; ctr --namespace k8s.io images rm {reference} || true")
