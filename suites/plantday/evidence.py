@@ -119,6 +119,7 @@ class RestartEvidence:
     """After its last boot by the plan, when the cloud was in reach again; None if it was not
     looked at then."""
     settled_at: float = 0.0
+    """Not later than `settled`."""
     boots_seen: int = 0
     """How often it was seen to have booted during the day."""
 

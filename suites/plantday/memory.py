@@ -153,7 +153,8 @@ def unexplained(node: RestartEvidence) -> list[str]:
             getattr(record.fault, "service", "") == unit
             for record in node.faults
             if record.fault.fault == "kill" and node.node in record.fault.scope.nodes
-            if record.began >= since * NANOSECONDS
+            # A kill that was in progress may be counted by either of the two looks.
+            if record.healed is None or record.healed >= since * NANOSECONDS
         )
         if found > kills:
             problems.append(f"{unit} was restarted {found} times; the plan explains {kills}")

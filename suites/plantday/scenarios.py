@@ -84,7 +84,8 @@ class PlantDay:
     ended: float = 0.0
     records: tuple[FaultRecord, ...] = ()
     _cases: dict[str, MemoryCase] = field(default_factory=dict)
-    _settled: dict[str, MemoryCase] = field(default_factory=dict)
+    _settled: dict[str, tuple[int, MemoryCase]] = field(default_factory=dict)
+    """By node, when it had settled after a boot, and its case from then on."""
 
     def __post_init__(self) -> None:
         self.fleet = Fleet(self.lab, self.faults, self.limit)
@@ -143,7 +144,7 @@ class PlantDay:
         for node in self.nodes:
             if node not in self._settled and has_settled(run.records, self.lab.topology, node, now):
                 with contextlib.suppress(LabError, *NOT_YET):
-                    self._settled[node] = MemoryCase.begun(self.lab, node, self.limit)
+                    self._settled[node] = (now, MemoryCase.begun(self.lab, node, self.limit))
 
     @contextlib.contextmanager
     def _planned(self, chaos: Chaos, plan: Path) -> Iterator[PlanRun]:
@@ -275,7 +276,7 @@ class PlantDay:
     def _memory(self, node: str, recording: Recording) -> RestartEvidence:
         found = self._cases[node].evidence(recording)
         began = round(self.began * NANOSECONDS)
-        settled = self._settled.get(node)
+        settled_at, settled = self._settled.get(node, (0, None))
         boots = {seen.boot for seen in recording.answered if seen.node == node and seen.boot}
         return RestartEvidence(
             node=node,
@@ -287,7 +288,7 @@ class PlantDay:
             after=found.after,
             faults=self.records,
             settled=settled.before if settled else None,
-            settled_at=settled.began / NANOSECONDS if settled else 0.0,
+            settled_at=settled_at / NANOSECONDS,
             boots_seen=max(0, len(boots) - 1),
         )
 

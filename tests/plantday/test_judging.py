@@ -8,6 +8,7 @@ import pytest
 
 from edge_lab.core.errors import LabError
 from edge_lab.evidence.memory import NodeMemorySeen
+from edge_lab.oracles.spans import NANOSECONDS
 from edge_lab.oracles.verdict import Verdict
 from suites.plantday import judging
 from suites.plantday.controls import PLANTED, assert_controls, leaking, missed_defects
@@ -101,6 +102,24 @@ def test_a_kill_of_the_plan_explains_one_restart() -> None:
     without = tuple(record for record in found.faults if record.fault.fault != "kill")
     verdict = judge_node_memory(replace(found, faults=without))
     assert "edge-lab-functions-broker.service was restarted 1 times" in verdict.problems[0]
+
+
+def test_a_kill_that_is_in_progress_at_the_first_look_explains_one_restart() -> None:
+    found = memory("edge-riscv")
+    nodes = frozenset({"edge-riscv"})
+    (kill,) = (
+        record
+        for record in found.faults
+        if record.fault.fault == "kill" and record.fault.scope.nodes == nodes
+    )
+    assert kill.seen is not None
+    assert kill.healed is not None
+    during, later = (
+        judge_node_memory(replace(found, began=looked / NANOSECONDS))
+        for looked in (kill.seen, kill.healed + NANOSECONDS)
+    )
+    assert during.passed, str(during)
+    assert "edge-lab-functions-broker.service was restarted 1 times" in later.problems[0]
 
 
 def test_an_older_revision_after_a_newer_one_is_found() -> None:
