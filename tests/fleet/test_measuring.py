@@ -47,8 +47,8 @@ class FakeCluster(FakeKubectl):
 
     def ready(self, status: str) -> None:
         conditions = [{"type": "Ready", "status": status}]
-        item = {"metadata": {"name": NODE}, "status": {"conditions": conditions}}
-        self.tell("nodes", "MODIFIED", item)
+        document = {"metadata": {"name": NODE}, "status": {"conditions": conditions}}
+        self.tell("nodes", "MODIFIED", document)
 
     def renew(self, when: str) -> None:
         self.tell("leases", "MODIFIED", {"metadata": {"name": NODE}, "spec": {"renewTime": when}})

@@ -86,7 +86,9 @@ class SenderAddOn(AddOn):
 
             def fresh(query: str = query) -> bool:
                 answers = view.query(server, query, cluster.deadline.within(ASK_SECONDS))
-                return any(value < FRESH_SECONDS for one in answers for _, value in one.samples)
+                return any(
+                    value < FRESH_SECONDS for answer in answers for _, value in answer.samples
+                )
 
             cluster.deadline.wait_for(
                 f"samples of {node.name} by {self.sender.title}",

@@ -83,7 +83,11 @@ def test_what_a_kill_in_the_cut_costs_is_what_is_declared(outages: Outages, send
     verdict = judge_samples(evidence, AFTER_KILL)
     assert verdict.passed == (sender not in LOSE_BY_RESET), str(verdict)
     if sender in LOSE_BY_RESET:
-        (lost,) = [it.value for it in verdict.measures if it.heading == "metric samples lost"]
+        (lost,) = [
+            measure.value
+            for measure in verdict.measures
+            if measure.heading == "metric samples lost"
+        ]
         assert lost is not None
         # All of the outage before it was killed, but what may have been sent at its beginning, and
         # the last one, of which it cannot be known whether it was taken.
