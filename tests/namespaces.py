@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from edge_lab.core.errors import LabError
+
 ROOT = Path(__file__).parent.parent
 CLONE_NEWNET = 0x40000000
 """sched.h"""
@@ -71,12 +73,15 @@ class Namespace:
 
 
 @contextlib.contextmanager
-def new_namespace(inside: Namespace | None = None) -> Iterator[Namespace]:
-    """A namespace with `lo` alone; with `inside`, a child of that one, to be wired to it."""
-    own_user = [] if os.geteuid() == 0 or inside else ["--user", "--map-root-user"]
-    hold = ["unshare", "--net", *own_user, "sh", "-c", "ip link set lo up && echo up && exec cat"]
+def held_process(command: Sequence[str], ready: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that writes the line `ready` once it is set up, and that ends with its standard
+    input: when the block is left, or this process ends.
+
+    Raises:
+        LabError: it wrote something else, or has ended; with its error output.
+    """
     process = subprocess.Popen(
-        inside.argv(hold) if inside else hold,
+        command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -85,14 +90,27 @@ def new_namespace(inside: Namespace | None = None) -> Iterator[Namespace]:
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        if process.stdout.readline() != "up\n":
-            process.wait(10)
-            pytest.skip(f"no network namespace here: {process.communicate()[1].strip()}")
-        yield Namespace(process.pid)
+        if process.stdout.readline() != f"{ready}\n":
+            raise LabError(process.communicate(timeout=60)[1].strip())
+        yield process
     finally:
         process.stdin.close()
         process.stdin = None
         process.communicate(timeout=60)
+
+
+@contextlib.contextmanager
+def new_namespace(inside: Namespace | None = None) -> Iterator[Namespace]:
+    """A namespace with `lo` alone; with `inside`, a child of that one, to be wired to it. The test
+    is skipped where none can be made."""
+    own_user = [] if os.geteuid() == 0 or inside else ["--user", "--map-root-user"]
+    hold = ["unshare", "--net", *own_user, "sh", "-c", "ip link set lo up && echo up && exec cat"]
+    with contextlib.ExitStack() as undo:
+        try:
+            process = undo.enter_context(held_process(inside.argv(hold) if inside else hold, "up"))
+        except LabError as error:
+            pytest.skip(f"no network namespace here: {error}")
+        yield Namespace(process.pid)
 
 
 @contextlib.contextmanager

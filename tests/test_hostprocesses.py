@@ -53,7 +53,7 @@ def test_memory_and_cpu_time_of_a_process_are_seen(tmp_path: Path) -> None:
         assert 64 < seen.pss_mib < 128
         assert seen.cpu_seconds is not None
         assert 0.25 <= seen.cpu_seconds < 30
-        assert [one.role for one in host_processes(run, with_this=True)] == [
+        assert [process.role for process in host_processes(run, with_this=True)] == [
             HostRole.COMMAND,
             HostRole.OTHER,
         ]

@@ -1,18 +1,82 @@
-"""The certificate, key and authority of an add-on's part on a node, as files of one folder."""
+"""The certificate, key and authority of an add-on's part on a node, as files."""
 
 from __future__ import annotations
 
-from edge_lab.pki import Pki, TrustDomain
+from dataclasses import asdict, dataclass
+from typing import Self
+
+from edge_lab.pki import (
+    CLUSTER,
+    CertificateSpec,
+    Identity,
+    InstalledCertificate,
+    LabSigner,
+    Pki,
+    TrustBundle,
+    TrustDomain,
+)
 from edge_lab.provisioning.provision import GuestFile
+from edge_lab.stacks import kubeconfig_of_files
 
 CA, CERTIFICATE, KEY = "ca.crt", "tls.crt", "tls.key"
 
 
+@dataclass(frozen=True)
+class TlsFiles:
+    """Paths of a certificate, its key, and the authority with which its holder verifies peers."""
+
+    authority: str
+    certificate: str
+    key: str
+
+    @classmethod
+    def in_folder(cls, folder: str) -> Self:
+        return cls(f"{folder}/{CA}", f"{folder}/{CERTIFICATE}", f"{folder}/{KEY}")
+
+    def as_config(self) -> dict[str, str]:
+        """The paths by name, for configurations of the lab's own programs."""
+        return asdict(self)
+
+    @property
+    def arguments(self) -> tuple[str, str, str]:
+        """The paths, for command lines of the lab's own programs."""
+        return self.authority, self.certificate, self.key
+
+    def files(self, identity: Identity, authority_pem: bytes) -> tuple[GuestFile, ...]:
+        return (
+            GuestFile(self.authority, authority_pem),
+            GuestFile(self.certificate, identity.certificate_pem),
+            GuestFile(self.key, identity.key_pem, 0o600),
+        )
+
+    # -- a client of the API server or of a kubelet ---------------------------------------------
+
+    def kubeconfig(self, url: str) -> str:
+        """A kubeconfig for the API server at `url`."""
+        return kubeconfig_of_files(
+            url, authority=self.authority, certificate=self.certificate, key=self.key
+        )
+
+    def client_certificate(
+        self, name: str, node: str, spec: CertificateSpec, unit: str
+    ) -> InstalledCertificate:
+        """What the unit presents, signed by the cluster's authority; `name` is that in faults."""
+        return InstalledCertificate(
+            name=name,
+            node=node,
+            spec=spec,
+            signer=LabSigner(CLUSTER),
+            certificate=self.certificate,
+            key=self.key,
+            unit=unit,
+        )
+
+    def trust(self, node: str, *units: str) -> TrustBundle:
+        """The cluster's authority, with which the units verify the server."""
+        return TrustBundle(node, CLUSTER, self.authority, units)
+
+
 def tls_files(folder: str, domain: TrustDomain, name: str, pki: Pki) -> tuple[GuestFile, ...]:
     """The identity `name` of `domain`, and the certificate of its authority, in `folder`."""
-    identity = pki.identity(domain, name)
-    return (
-        GuestFile(f"{folder}/{CA}", pki.authority(domain).certificate_pem),
-        GuestFile(f"{folder}/{CERTIFICATE}", identity.certificate_pem),
-        GuestFile(f"{folder}/{KEY}", identity.key_pem, 0o600),
-    )
+    paths = TlsFiles.in_folder(folder)
+    return paths.files(pki.identity(domain, name), pki.authority(domain).certificate_pem)

@@ -17,6 +17,11 @@ from edge_lab.core.errors import InputError, LabError
 FIRST, LAST = 20_000, 32_000
 
 
+def port_of(listens: str) -> int:
+    """The port of `address:port`; the address may be empty."""
+    return int(listens.rpartition(":")[2])
+
+
 def is_free(port: int) -> bool:
     """Whether 127.0.0.1:`port` can be bound now, for both UDP and TCP."""
     for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):

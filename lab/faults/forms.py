@@ -87,12 +87,12 @@ def _forms(kind: type[Fault], place: str, name: str) -> Iterator[FaultForm]:
     for key, field in own.items():
         if not isinstance(field.discriminator, str):
             continue
-        others = {other: it for other, it in own.items() if other != key}
+        others = {other: own_field for other, own_field in own.items() if other != key}
         for form in typing.get_args(field.annotation):
             does = str(form.model_fields[field.discriminator].default)
             inner = {
-                inner_key: it
-                for inner_key, it in form.model_fields.items()
+                inner_key: inner_field
+                for inner_key, inner_field in form.model_fields.items()
                 if inner_key != field.discriminator
             }
             yield FaultForm(

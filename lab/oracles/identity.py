@@ -61,10 +61,10 @@ def judge_probe(record: ProbeRecord, expected: Expected, *, up: bool = True) -> 
 
 
 def _alternatives(expected: Expected) -> Iterable[Expected]:
-    one: Expected | None = expected
-    while one is not None:
-        yield one
-        one = one.alternative
+    alternative: Expected | None = expected
+    while alternative is not None:
+        yield alternative
+        alternative = alternative.alternative
 
 
 def _finding(record: ProbeRecord, expected: Expected, up: bool) -> Finding:
@@ -146,17 +146,26 @@ def judge_identity(
     judged: list[Judged] = []
     problems: list[str] = []
     for name, endpoint in endpoints.items():
-        of_it = [record for record in records if record.endpoint == name]
-        up = any(was_let_in(record) and record.probe != FROM_WIRE for record in of_it)
+        of_endpoint = [record for record in records if record.endpoint == name]
+        up = any(was_let_in(record) and record.probe != FROM_WIRE for record in of_endpoint)
         for probe, expected in endpoint.policy.expects.items():
-            found = [judge_probe(r, expected, up=up) for r in of_it if r.probe == probe]
+            found = [
+                judge_probe(record, expected, up=up)
+                for record in of_endpoint
+                if record.probe == probe
+            ]
             if not found:
                 problems.append(f"no evidence: {probe} at {name} was not tried")
             judged += found
             problems += [str(check) for check in found if not check.passed]
-    known = {(name, probe) for name, e in endpoints.items() for probe in e.policy.expects}
-    strange = [r for r in records if (r.endpoint, r.probe) not in known]
-    problems += [f"no expectation is declared for {record}" for record in strange]
+    known = {
+        (name, probe) for name, endpoint in endpoints.items() for probe in endpoint.policy.expects
+    }
+    problems += [
+        f"no expectation is declared for {record}"
+        for record in records
+        if (record.endpoint, record.probe) not in known
+    ]
     if not judged:
         problems.append("no evidence: nothing was probed")
     evidence = (f"{len(judged)} probes of {len(endpoints)} endpoints",)

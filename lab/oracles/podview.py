@@ -25,7 +25,7 @@ class Pod:
 def workload(case: Case) -> tuple[Pod, ...]:
     """The pods that ran before the first fault and must keep running."""
     recording = case.recording
-    if not any(s.node == case.node and s.time < case.start for s in recording.answered):
+    if not any(seen.node == case.node and seen.time < case.start for seen in recording.answered):
         case.lacking(f"whether {case.node} answered before the first fault")
     seen = sightings(recording, case.node)
     if not seen:
@@ -61,7 +61,7 @@ def _ran_before(case: Case, runs: Sequence[Held[InSight]]) -> InSight:
 
 
 def _views(case: Case, name: PodName) -> list[PodSeen]:
-    views = (s for s in case.recording.pod_seen if PodName(s.namespace, s.name) == name)
+    views = (seen for seen in case.recording.pod_seen if PodName(seen.namespace, seen.name) == name)
     return sorted(views, key=lambda seen: seen.time)
 
 
@@ -193,19 +193,19 @@ def _replaced(case: Case, pod: Pod) -> list[str]:
 
 def duplicates(case: Case, pods: Sequence[Pod]) -> int:
     """Names of which two pods ran at once."""
-    names = 0
+    count = 0
     for pod in pods:
         twice = [
             (part, [run.uid for run in each.value])
             for each in pod.runs
             if each.value and len(each.value) > 1 and (part := each.span.within(case.span))
         ]
-        names += bool(twice)
+        count += bool(twice)
         case.problems += [
             f"two pods {pod.name} ran at once {case.of(part)}: {', '.join(uids)}"
             for part, uids in twice
         ]
-    return names
+    return count
 
 
 def recreated(case: Case, pods: Sequence[Pod]) -> int:

@@ -52,7 +52,7 @@ def judge_samples(
 ) -> Verdict:
     """Whether the view has all served samples, once, unaltered, and with the right time, within
     `tolerance_s`."""
-    numbers = [one.number for one in evidence.served] or [0]
+    numbers = [scrape.number for scrape in evidence.served] or [0]
     count = compare(
         evidence.served,
         evidence.stored,
@@ -61,7 +61,7 @@ def judge_samples(
         tolerance=tolerance_s,
     )
     allowed = _allowed(evidence, count, allowance)
-    lost = [one for one in count.missing if one.number not in allowed]
+    lost = [scrape for scrape in count.missing if scrape.number not in allowed]
     problems = [
         *_no_evidence(evidence, count),
         *_lost(lost),
@@ -90,11 +90,15 @@ def judge_samples(
 def _no_evidence(evidence: Evidence, count: Count) -> Sequence[str]:
     found = []
     before, heal = evidence.marks.get(BEFORE, 0), evidence.marks.get(HEAL, 0)
-    during = sum(before < one.number <= heal for one in evidence.served)
+    during = sum(before < scrape.number <= heal for scrape in evidence.served)
     if during < LEAST_SERVED:
         found.append(f"no evidence: {during} scrapes during the fault")
-    missing = {one.number for one in count.missing}
-    ahead = [one for one in evidence.served if one.number <= before and one.number not in missing]
+    missing = {scrape.number for scrape in count.missing}
+    ahead = [
+        scrape
+        for scrape in evidence.served
+        if scrape.number <= before and scrape.number not in missing
+    ]
     if len(ahead) < LEAST_BEFORE:
         found.append(f"no evidence: {len(ahead)} samples of before the fault are in the view")
     return found
@@ -102,17 +106,21 @@ def _no_evidence(evidence: Evidence, count: Count) -> Sequence[str]:
 
 def _allowed(evidence: Evidence, count: Count, allowance: Allowance) -> frozenset[int]:
     allowed: set[int] = set()
-    reset = next((one for one in evidence.served if one.number == evidence.marks.get(RESET)), None)
+    reset = next(
+        (scrape for scrape in evidence.served if scrape.number == evidence.marks.get(RESET)), None
+    )
     if reset is not None:
         since = reset.time - allowance.seconds_before_reset * NANOSECONDS
         allowed |= {
-            one.number for one in evidence.served if since < one.time and one.number <= reset.number
+            scrape.number
+            for scrape in evidence.served
+            if since < scrape.time and scrape.number <= reset.number
         }
     before = evidence.marks.get(BEFORE, 0)
     sending = [
-        one.number
-        for one in count.missing
-        if abs(one.number - before) <= allowance.in_flight and one.number not in allowed
+        scrape.number
+        for scrape in count.missing
+        if abs(scrape.number - before) <= allowance.in_flight and scrape.number not in allowed
     ]
     return frozenset(allowed).union(sending[: allowance.in_flight])
 
@@ -120,7 +128,7 @@ def _allowed(evidence: Evidence, count: Count, allowance: Allowance) -> frozense
 def _lost(lost: Sequence[Served]) -> Sequence[str]:
     if not lost:
         return ()
-    numbers = [one.number for one in lost]
+    numbers = [scrape.number for scrape in lost]
     return (f"the view has lost {len(lost)} samples: {_short(numbers)}",)
 
 
@@ -172,7 +180,7 @@ def _measures(evidence: Evidence, count: Count) -> Sequence[Measure]:
         ),
     ]
     first = evidence.marks.get(BEFORE, 0)
-    scrapes = sum(one.number > first for one in evidence.served)
+    scrapes = sum(scrape.number > first for scrape in evidence.served)
     if evidence.bytes_sent is not None and scrapes and evidence.series:
         each = evidence.bytes_sent / scrapes / evidence.series
         found.append(measure("uplink bytes per sample", each, "B"))

@@ -115,7 +115,9 @@ class Outage:
         """From a few before the fault to the last before the wait for outstanding samples: later
         ones may still be in transit."""
         first, last = self.marks[BEFORE][key] - WARM, self.marks[HEAL][key]
-        return tuple(one for one in served[key.node][key.sender] if first < one.number <= last)
+        return tuple(
+            scrape for scrape in served[key.node][key.sender] if first < scrape.number <= last
+        )
 
     def _written(self, key: Origin) -> float | None:
         before, after = self._sent[key], self.metrics.bytes_sent(key)
@@ -158,7 +160,7 @@ def cut_and_heal(metrics: Metrics, faults: FaultEngine) -> Outage:
         # What is in the object storage may be older than the outage.
         stored = metrics.stored(since=time.time() - LINE_SECONDS, devices=False)
         newest = {
-            key: max((one.time for one in stored.get(key, ())), default=0) / NANOSECONDS
+            key: max((sample.time for sample in stored.get(key, ())), default=0) / NANOSECONDS
             for key in metrics.keys
         }
         outage.lines += metrics.lines(newest, step=LINE_STEP)
@@ -215,8 +217,10 @@ def reset_while_offline(metrics: Metrics, faults: FaultEngine) -> Outage:
 
 def last_before_pause(served: Sequence[Served], number: int) -> int:
     """The number before the longest gap in serving, from `number` on."""
-    row = [one for one in served if one.number >= number]
-    pauses = [(later.time - one.time, one.number) for one, later in itertools.pairwise(row)]
+    row = [scrape for scrape in served if scrape.number >= number]
+    pauses = [
+        (later.time - earlier.time, earlier.number) for earlier, later in itertools.pairwise(row)
+    ]
     return max(pauses, default=(0, number))[1]
 
 

@@ -116,7 +116,7 @@ class Metrics:
 
     def bytes_sent(self, key: Origin) -> float | None:
         """Bytes that a sender has written since its start; None if it does not report them."""
-        (sender,) = (one for one in self.senders if one.name == key.sender)
+        (sender,) = (sender for sender in self.senders if sender.name == key.sender)
         if not sender.sent_bytes:
             return None
         url = f"http://{sender.address}/metrics"
@@ -189,7 +189,9 @@ class Metrics:
             step=f"{step:g}",
         )
         took = time.monotonic() - began
-        drawn = {one.origin: tuple(at for at, _ in one.samples) for one in parse_answer(text)}
+        drawn = {
+            series.origin: tuple(at for at, _ in series.samples) for series in parse_answer(text)
+        }
         instant = view.query(self.server, SCRAPES, limit, time=at)
         each = [f"absent({selector(SCRAPES, key.node, key.sender)})" for key in newest]
         absent = view.query(self.server, " or ".join(each), limit, time=at)

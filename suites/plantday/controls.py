@@ -24,10 +24,10 @@ LEAK_SHARE, LEAK_MIB = 0.5, 100.0
 
 def _another_revision(day: DayEvidence) -> DayEvidence:
     fleet, *others = day.fleet
-    (*runs, last) = [run for run in fleet.runs if run.ended is None]
-    (*earlier,) = (run for run in fleet.runs if run.ended is not None)
+    last = next(run for run in reversed(fleet.runs) if run.ended is None)
     stray = replace(last, revision="nobodys")
-    return replace(day, fleet=(replace(fleet, runs=(*earlier, *runs, stray)), *others))
+    runs = tuple(stray if run is last else run for run in fleet.runs)
+    return replace(day, fleet=(replace(fleet, runs=runs), *others))
 
 
 def _started_twice(day: DayEvidence) -> DayEvidence:

@@ -23,6 +23,9 @@ class Action(StrEnum):
     """A version that is worse on live samples."""
 
 
+BAD_ACTIONS = frozenset((Action.PUSH_BAD, Action.UPDATE_BAD))
+
+
 @dataclass(frozen=True)
 class Activity:
     """Something that people do. Times are shares of the day."""

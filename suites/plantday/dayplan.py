@@ -33,7 +33,7 @@ class DayPlan:
 
     def text(self) -> str:
         """As a plan file."""
-        faults = [_as_entry(item) for item in self.planned]
+        faults = [_as_entry(fault) for fault in self.planned]
         return yaml_text(
             {"name": "plant-day", "seed": self.seed, "lasts": self.lasts_s, "faults": faults}
         )
@@ -59,15 +59,17 @@ def plan_of_day(day: Day, topology: Topology, file: Path = FILE) -> DayPlan:
     contradictions = Contradictions(topology)
     kept: list[Planned] = []
     crowded: list[str] = []
-    for item in whole.schedule():
-        scaled = _scaled(item, factor)
+    for written_fault in whole.schedule():
+        scaled = _scaled(written_fault, factor)
         fits = scaled.ends_s <= lasts and not any(
-            contradictions.between(scaled, other) for other in kept
+            contradictions.between(scaled, earlier) for earlier in kept
         )
         if fits:
             kept.append(scaled)
         else:
-            crowded.append(f"{item.fault.title}: no room on a day of {day.minutes:g} minutes")
+            crowded.append(
+                f"{written_fault.fault.title}: no room on a day of {day.minutes:g} minutes"
+            )
     return DayPlan(whole.seed, lasts, tuple(kept), (*lacking, *crowded))
 
 
@@ -94,17 +96,17 @@ def _possible(written: PlanFile, topology: Topology) -> tuple[PlanFile, tuple[st
     return written.model_copy(update={"faults": tuple(kept)}), tuple(lacking)
 
 
-def _scaled(item: Planned, factor: float) -> Planned:
-    at, fault = round(item.at_s * factor, 1), item.fault
-    if item.for_s is None:
-        return planned(at, max(fault.least_s, round(item.reserved_s * factor, 1)), fault)
+def _scaled(timed: Planned, factor: float) -> Planned:
+    at, fault = round(timed.at_s * factor, 1), timed.fault
+    if timed.for_s is None:
+        return planned(at, max(fault.least_s, round(timed.reserved_s * factor, 1)), fault)
     if fault.least_s:
-        return planned(at, max(fault.least_s, item.for_s), fault)
-    return planned(at, max(LEAST_SECONDS, round(item.for_s * factor, 1)), fault)
+        return planned(at, max(fault.least_s, timed.for_s), fault)
+    return planned(at, max(LEAST_SECONDS, round(timed.for_s * factor, 1)), fault)
 
 
-def _as_entry(item: Planned) -> dict[str, Any]:
-    entry: dict[str, Any] = item.fault.model_dump(mode="json", exclude_none=True)
-    entry["at"] = item.at_s
-    entry["for"] = item.reserved_s if item.for_s is None else item.for_s
+def _as_entry(timed: Planned) -> dict[str, Any]:
+    entry: dict[str, Any] = timed.fault.model_dump(mode="json", exclude_none=True)
+    entry["at"] = timed.at_s
+    entry["for"] = timed.reserved_s if timed.for_s is None else timed.for_s
     return entry

@@ -70,8 +70,11 @@ def judge_day(
     return (
         Part(FLEET, tuple(judge_fleet(node) for node in day.fleet)),
         Part(MODELS, tuple(judge_served(node) for node in day.models)),
-        Part(FUNCTIONS, tuple(v for node in day.functions for v in judge_functions(node, limit))),
-        Part(METRICS, tuple(judge_metrics(one) for one in day.metrics)),
+        Part(
+            FUNCTIONS,
+            tuple(verdict for node in day.functions for verdict in judge_functions(node, limit)),
+        ),
+        Part(METRICS, tuple(judge_metrics(sender) for sender in day.metrics)),
         Part(SAMPLES, tuple(samples)),
         Part(TWINS, tuple(judge_twin_now(twin, late_s=twin_late_s) for twin in day.twins)),
         Part(MEMORY, tuple(judge_node_memory(node) for node in day.memory)),

@@ -110,9 +110,9 @@ def average(readings: Sequence[NodeMemorySeen]) -> NodeMemorySeen:
         for key in sorted(everywhere)
     ]
     used = [sum(part.mib for part in seen.parts if part.group in FOLLOWED) for seen in readings]
-    some = next((part.group for part in parts if part.group in FOLLOWED), None)
-    if some is not None:
-        parts.append(MemoryPart(group=some, name=ALL, mib=sum(used) / len(used)))
+    group = next((part.group for part in parts if part.group in FOLLOWED), None)
+    if group is not None:
+        parts.append(MemoryPart(group=group, name=ALL, mib=sum(used) / len(used)))
     return readings[-1].model_copy(update={"parts": tuple(parts)})
 
 

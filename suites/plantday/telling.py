@@ -16,6 +16,7 @@ from edge_lab.report.storypage import story_html
 from suites.functions.evidence import Evidence as FunctionEvidence
 from suites.metrics.evidence import Evidence as MetricEvidence
 from suites.plantday import judging
+from suites.plantday.day import BAD_ACTIONS
 from suites.plantday.evidence import DayEvidence, FleetEvidence, RestartEvidence, ServedEvidence
 from suites.plantday.judging import Part
 
@@ -59,7 +60,7 @@ def story_of(
             Action(
                 _ns(done.time),
                 f"{done.action} {done.what}",
-                "bad" in done.action,
+                done.action in BAD_ACTIONS,
                 f"tried {done.tries} times" if done.tries > 1 else "",
             )
             for done in day.done
@@ -82,7 +83,9 @@ def _said(part: Part) -> str:
     if part.problems:
         more = f", and {len(part.problems) - 1} more" if len(part.problems) > 1 else ""
         return part.problems[0] + more
-    measures = [m for verdict in part.verdicts for m in verdict.measures if not m.minor]
+    measures = [
+        measure for verdict in part.verdicts for measure in verdict.measures if not measure.minor
+    ]
     lines = [f"{line.heading} {line.text}" for line in spread(measures)[:4]]
     lines += [
         f"{verdict.node}: {line}"

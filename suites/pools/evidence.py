@@ -46,7 +46,7 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Away:
-    """What a node ran while its whole pool was cut off."""
+    """What a node ran while it was cut off, alone or with its whole pool."""
 
     node: str
     runtime: str
@@ -54,8 +54,8 @@ class Away:
     """What it ran before."""
     began: float
     ended: float
-    changes: int
-    """Configurations that were asked for meanwhile; 0 is no evidence."""
+    changed: float
+    """When its pool was given another configuration."""
     noticed: bool
     """Whether the cloud had marked it as lost meanwhile."""
     runs: tuple[Run, ...]

@@ -147,7 +147,7 @@ def judge_away(away: Away) -> Verdict:
     seconds = away.ended - away.began
     if seconds < LEAST_AWAY_SECONDS:
         problems.append(f"no evidence: it was cut off for {seconds:.0f} s")
-    if not away.changes:
+    if not away.began < away.changed < away.ended:
         problems.append("no evidence: nothing was changed meanwhile")
     if not away.noticed:
         problems.append("no evidence: the cloud did not mark it as lost")

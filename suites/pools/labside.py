@@ -7,7 +7,7 @@ import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edge_lab.addons.gitops.witness import LOG_NAME, Run, parse_runs
 from edge_lab.addons.pools.hub import hub_pool_command
@@ -18,9 +18,6 @@ from edge_lab.observe.sandboxes import runtime_column
 from suites.edges import is_ready, uplink
 from suites.pools.rules import RULES, endpoints_in
 from suites.waiting import WaitingSide
-
-if TYPE_CHECKING:
-    pass
 
 ASK_SECONDS = 120.0
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +73,16 @@ def go_home(side: Side) -> None:
             if side.labels(node).get(POOL_LABEL) != pool:
                 side.move(node, pool)
             side.set_hub_pool(node, pool)
+
+
+@contextlib.contextmanager
+def home_again(side: Side) -> Iterator[None]:
+    """After the block, nodes are moved back, and each pool has as many pods as nodes."""
+    try:
+        yield
+    finally:
+        go_home(side)
+        configure(side, named(side))
 
 
 def settle(side: Side) -> Configured:
@@ -247,7 +258,16 @@ def cut_off(side: Side, pool: str) -> CutOff:
         watch(side, AWAY_SECONDS)
         ended = side.now()
         away = tuple(
-            Away(node, side.runtime(node), before[pool], began, ended, 1, noticed, side.runs(node))
+            Away(
+                node=node,
+                runtime=side.runtime(node),
+                configuration=before[pool],
+                began=began,
+                ended=ended,
+                changed=changed,
+                noticed=noticed,
+                runs=side.runs(node),
+            )
             for node in nodes
         )
         reached = tuple(
@@ -308,37 +328,44 @@ def moved(side: Side, node: str, pool: str, service: str = SITE) -> Moved:
     after = named(side)
     size = sizes(side)
     replicas = {**size, home: size[home] - 1, pool: size[pool] + 1}
-    with side.offline([node]):
-        began = side.now()
-        noticed = side.seen(lambda: not side.ready(node), LOST_SECONDS)
-        side.move(node, pool)
-        side.until(f"{pool} has {node}", lambda: node in side.members(pool), CHANGE_SECONDS)
-        side.configure(tweaks(after, replicas))
-        side.seen(lambda: _has_pod(side, node, pool), CHANGE_SECONDS)
-        watch(side, AWAY_SECONDS)
-        ended = side.now()
-        away = Away(
-            node, side.runtime(node), before[home], began, ended, 1, noticed, side.runs(node)
+    with home_again(side):
+        with side.offline([node]):
+            began = side.now()
+            noticed = side.seen(lambda: not side.ready(node), LOST_SECONDS)
+            side.move(node, pool)
+            side.until(f"{pool} has {node}", lambda: node in side.members(pool), CHANGE_SECONDS)
+            changed = side.now()
+            side.configure(tweaks(after, replicas))
+            side.seen(lambda: _has_pod(side, node, pool), CHANGE_SECONDS)
+            watch(side, AWAY_SECONDS)
+            ended = side.now()
+            away = Away(
+                node=node,
+                runtime=side.runtime(node),
+                configuration=before[home],
+                began=began,
+                ended=ended,
+                changed=changed,
+                noticed=noticed,
+                runs=side.runs(node),
+            )
+            healed = side.now()
+        side.seen(lambda: runs_alone(side, node, after[pool]), BACK_SECONDS)
+        watch(side, AFTER_SECONDS)
+        refused = sum(
+            pod["status"].get("phase") == "Failed" and pod["spec"].get("nodeName") == node
+            for pod in side.pods()
         )
-        healed = side.now()
-    side.seen(lambda: runs_alone(side, node, after[pool]), BACK_SECONDS)
-    watch(side, AFTER_SECONDS)
-    refused = sum(
-        pod["status"].get("phase") == "Failed" and pod["spec"].get("nodeName") == node
-        for pod in side.pods()
-    )
-    back = _change(side, node, before[home], after[pool], healed, what="heal", refused=refused)
-    kept = traffic_now(side, node, service, pool)
-    side.set_hub_pool(node, pool)
-    found = [kept]
+        back = _change(side, node, before[home], after[pool], healed, what="heal", refused=refused)
+        kept = traffic_now(side, node, service, pool)
+        side.set_hub_pool(node, pool)
+        found = [kept]
 
-    def look() -> bool:
-        found[:] = [traffic_now(side, node, service, pool)]
-        return found[0].given == found[0].own
+        def look() -> bool:
+            found[:] = [traffic_now(side, node, service, pool)]
+            return found[0].given == found[0].own
 
-    side.seen(look, TRAFFIC_SECONDS)
-    go_home(side)
-    configure(side, named(side))
+        side.seen(look, TRAFFIC_SECONDS)
     return Moved(away, back, kept, found[0])
 
 

@@ -22,10 +22,12 @@ def test_the_program_is_of_the_version_that_its_module_requires() -> None:
 
 def test_edge_nodes_have_it_and_the_server_has_not(topology: Topology) -> None:
     addon, stack = find_addon(CRITEST), get_stack("kubernetes+openyurt")
-    able = {it.name: addon.capabilities(topology, it, stack) for it in topology.nodes}
+    able = {node.name: addon.capabilities(topology, node, stack) for node in topology.nodes}
     assert able.pop(topology.server.name) == frozenset()
     assert set(able.values()) == {frozenset({CRITEST})}
-    assert set(addon.wants(topology, stack)) == {Want(CRITEST, it.arch) for it in topology.edges}
+    assert set(addon.wants(topology, stack)) == {
+        Want(CRITEST, node.arch) for node in topology.edges
+    }
 
 
 def test_all_containers_are_of_an_image_of_the_lab(topology: Topology) -> None:

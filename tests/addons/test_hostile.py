@@ -53,15 +53,21 @@ def test_the_program_wants_the_variable_that_pods_have() -> None:
 
 
 def test_only_sandboxed_settings_ask_for_the_runtime_class_where_it_is_resolved() -> None:
-    asking = {it for it in Setting if runtime_class_of(it, resolved=True) == RUNTIME_CLASS}
+    asking = {
+        setting for setting in Setting if runtime_class_of(setting, resolved=True) == RUNTIME_CLASS
+    }
     assert asking == {Setting.GVISOR_DEFAULT, Setting.GVISOR_PRIVILEGED}
-    assert {runtime_class_of(it, resolved=False) for it in Setting} == {None}
+    assert {runtime_class_of(setting, resolved=False) for setting in Setting} == {None}
     spec = facts_pod("edge-arm", Setting.GVISOR_DEFAULT, RUNTIME_CLASS).manifest()["spec"]
     assert spec["runtimeClassName"] == RUNTIME_CLASS
 
 
 def test_names_are_of_the_pod_alone_and_fit_kubernetes() -> None:
-    pods = [attempts_pod("edge-arm", it, None, what=what) for it in Setting for what in ("a", "b")]
+    pods = [
+        attempts_pod("edge-arm", setting, None, what=what)
+        for setting in Setting
+        for what in ("a", "b")
+    ]
     names = {pod.name for pod in pods}
     assert len(names) == len(pods)
     assert all(name.replace("-", "").isalnum() and name.islower() for name in names)
@@ -110,7 +116,7 @@ def test_edge_nodes_limit_the_processes_of_each_pod(
 ) -> None:
     stack = get_stack("kubernetes+openyurt")
     ctx = AddOnContext(context_for(stack), stack)
-    given = {it.name: find_addon("hostile").provision(ctx, it).files for it in topology.nodes}
+    given = {node.name: find_addon("hostile").provision(ctx, node).files for node in topology.nodes}
     assert given.pop(topology.server.name) == ()
     for (file,) in given.values():
         assert PurePosixPath(file.path).parent == PurePosixPath(DROP_INS)

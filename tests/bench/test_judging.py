@@ -105,7 +105,9 @@ def test_exchanging_the_sides_turns_the_verdict_round(taken: list[Block]) -> Non
     def swapped(judged: Judged) -> tuple[float, float, float]:
         return (1 / judged.ratio, 1 / judged.high, 1 / judged.low)
 
-    one = judge(taken, LOWER)
-    other = judge([Block(block.b, block.a) for block in taken], LOWER)
-    assert (other.ratio, other.low, other.high) == pytest.approx(swapped(one), rel=1e-6)
-    assert one.low <= one.ratio <= one.high
+    forwards = judge(taken, LOWER)
+    backwards = judge([Block(block.b, block.a) for block in taken], LOWER)
+    assert (backwards.ratio, backwards.low, backwards.high) == pytest.approx(
+        swapped(forwards), rel=1e-6
+    )
+    assert forwards.low <= forwards.ratio <= forwards.high

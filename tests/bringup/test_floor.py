@@ -51,7 +51,7 @@ def test_the_smallest_size_that_is_enough_is_found(
     assert floor.attempts[0].mib == max(sizes)
     if floor.mib is not None and floor.mib != min(sizes):
         below = max(mib for mib in sizes if mib < floor.mib)
-        assert below in {one.mib for one in floor.attempts if not one.passed}
+        assert below in {attempt.mib for attempt in floor.attempts if not attempt.passed}
 
 
 @dataclass
@@ -85,7 +85,7 @@ def test_a_shortage_that_was_seen_needs_no_second_lab() -> None:
 def test_a_node_that_fails_with_the_most_has_no_floor() -> None:
     floor = find_floor(lambda mib: Attempt(mib, Stage.JOIN, "late"))
     assert floor.mib is None
-    assert {one.mib for one in floor.attempts} == {SIZES[0]}
+    assert {attempt.mib for attempt in floor.attempts} == {SIZES[0]}
     (measure,) = measures_of(floor, NODE)
     assert measure.value is None
     assert measure.reason

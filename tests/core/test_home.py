@@ -59,6 +59,6 @@ def test_a_run_directory_is_private_and_so_are_its_keys(
 
 
 def test_two_labs_share_nothing_but_the_cache(cache: Path) -> None:
-    one, two = RunDir("one"), RunDir("two")
-    assert one.path != two.path
-    assert one.lock != two.lock
+    first, second = RunDir("one"), RunDir("two")
+    assert first.path != second.path
+    assert first.lock != second.lock

@@ -122,11 +122,11 @@ async def writes(client: Client, nodes: Nodes) -> Found:
         ),
     }
     found: Found = {"alone": {}, "before": {}, "after": {}}
-    for number, (name, item) in enumerate(bad.items()):
+    for number, (name, value) in enumerate(bad.items()):
         good = new_value(setpoint, 200.0 + number)
-        (found["alone"][name],) = await write(client, item)
-        found["before"][name] = await write(client, item, good)
-        found["after"][name] = await write(client, new_value(setpoint, 220.0 + number), item)
+        (found["alone"][name],) = await write(client, value)
+        found["before"][name] = await write(client, value, good)
+        found["after"][name] = await write(client, new_value(setpoint, 220.0 + number), value)
     found["mixed"] = await write(
         client, *bad.values(), new_value(setpoint, 250.26), new_value(nodes["count"], 9, INT32)
     )
@@ -184,15 +184,15 @@ async def reads(client: Client, nodes: Nodes) -> Found:
             result.ServerTimestamp is not None,
         ]
     invalid = ua.TimestampsToReturn.Invalid
-    item = value_id(nodes["parts"])
+    value = value_id(nodes["parts"])
     found["requests"] = {
         "nothing": await status(read(client)),
-        "too many": await status(read(client, *[item] * 10_001)),
-        "many": await status(read(client, *[item] * 10_000)),
-        "timestamps": await status(read(client, item, TimestampsToReturn=invalid)),
-        "unknown timestamps": await status(read(client, item, TimestampsToReturn=99)),
-        "age": await status(read(client, item, MaxAge=-1.0)),
-        "no age": await status(read(client, item, MaxAge=math.nan)),
+        "too many": await status(read(client, *[value] * 10_001)),
+        "many": await status(read(client, *[value] * 10_000)),
+        "timestamps": await status(read(client, value, TimestampsToReturn=invalid)),
+        "unknown timestamps": await status(read(client, value, TimestampsToReturn=99)),
+        "age": await status(read(client, value, MaxAge=-1.0)),
+        "no age": await status(read(client, value, MaxAge=math.nan)),
     }
     return found
 

@@ -70,10 +70,10 @@ def test_a_refusal_is_told_once_until_it_is_forgotten(caplog: pytest.LogCaptureF
     refusals = RefusalLog(most=2)
     code = int(ua.StatusCodes.BadNodeIdUnknown)
     with caplog.at_level(logging.WARNING):
-        for item in ("a", "a", "b", "a", "c", "b"):
-            refusals.note("read", item, code)
+        for node_id in ("a", "a", "b", "a", "c", "b"):
+            refusals.note("read", node_id, code)
     told = [record.getMessage() for record in caplog.records]
-    assert told == [f"read of {item}: BadNodeIdUnknown" for item in ("a", "b", "c", "b")]
+    assert told == [f"read of {node_id}: BadNodeIdUnknown" for node_id in ("a", "b", "c", "b")]
 
 
 def test_an_attribute_has_a_name_or_a_number() -> None:

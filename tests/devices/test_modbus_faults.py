@@ -218,9 +218,9 @@ def test_a_busy_device_closes_what_it_has_no_socket_for(boiler: Site, peer: RawP
             assert boiler.client.status().reachable
             with peer.line() as next_one:
                 reads_right(boiler, next_one)
-        with peer.line() as one, peer.line() as other:
-            reads_right(boiler, one)
-            reads_right(boiler, other)
+        with peer.line() as first, peer.line() as second:
+            reads_right(boiler, first)
+            reads_right(boiler, second)
 
 
 def test_a_fault_takes_the_place_of_the_one_before(boiler: Site, peer: RawPeer) -> None:

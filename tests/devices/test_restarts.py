@@ -225,9 +225,9 @@ def test_more_clients_than_allowed_are_closed_and_the_others_served(
             with peer.connect().socket as second:
                 assert Line(second).hear().ended
             reads_right(device, first)
-    with peer.line() as one, peer.line() as two:
-        reads_right(device, one)
-        reads_right(device, two)
+    with peer.line() as first, peer.line() as second:
+        reads_right(device, first)
+        reads_right(device, second)
 
 
 def test_a_write_that_a_reset_leaves_open_is_in_the_ground_truth_or_not_done(

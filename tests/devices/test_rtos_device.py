@@ -113,8 +113,8 @@ def test_each_request_gets_the_answer_of_a_simulated_device(site: Site, tmp_path
     finally:
         assert simulated.end() == 0
     ours = answers_to(site, REQUESTS)
-    for request, one, other in zip(REQUESTS, ours, theirs, strict=True):
-        assert one.hex(" ") == other.hex(" "), request.hex(" ")
+    for request, our_answer, their_answer in zip(REQUESTS, ours, theirs, strict=True):
+        assert our_answer.hex(" ") == their_answer.hex(" "), request.hex(" ")
 
 
 def test_requests_in_one_segment_and_in_pieces_are_answered_each_once(site: Site) -> None:
@@ -146,9 +146,9 @@ def test_a_request_that_does_not_end_ends_the_connection(site: Site) -> None:
 def test_its_own_limit_of_connections_holds(tmp_path: Path) -> None:
     site = start_site(rtos_spec(tmp_path, connections=2))
     try:
-        with raw_peer(site) as peer, peer.line() as one, peer.line() as two:
-            reads_right(site, one)
-            reads_right(site, two)
+        with raw_peer(site) as peer, peer.line() as first, peer.line() as second:
+            reads_right(site, first)
+            reads_right(site, second)
             with peer.connect().socket as third:
                 assert third.recv(1) == b""
             assert site.client.status().reachable, "its own read is no client"

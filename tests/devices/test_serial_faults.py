@@ -31,9 +31,8 @@ def test_a_clear_line_changes_nothing(data: bytes) -> None:
 def test_each_fault_does_what_it_says(data: bytes, seed: int) -> None:
     noisy, spoiled = disturbed(LineState(noise=1, seed=seed)).apply(data)
     assert not spoiled
-    assert [(one ^ two).bit_count() for one, two in zip(data, noisy, strict=True)] == [1] * len(
-        data
-    )
+    flipped = [(sent ^ received).bit_count() for sent, received in zip(data, noisy, strict=True)]
+    assert flipped == [1] * len(data)
     assert disturbed(LineState(loss=1, seed=seed)).apply(data) == (b"", False)
     assert disturbed(LineState(is_broken=True)).apply(data) == (b"", False)
     wrong = disturbed(LineState(wrong_parity=1, seed=seed)).apply(data)

@@ -106,7 +106,7 @@ def test_steps_lie_within_their_parents_and_lanes_do_not_overlap(
     steps: tuple[RecordedStep, ...],
 ) -> None:
     found = traced(steps)
-    assert {one.id for one in found} == {one.id for one in steps}
+    assert {step.id for step in found} == {step.id for step in steps}
     check_nested(found)
     check_lanes(found)
 
@@ -151,16 +151,16 @@ def test_a_step_of_a_thread_that_knows_no_parent_is_a_part_of_the_first() -> Non
 @settings(max_examples=examples(100))
 def test_at_each_moment_one_step_is_on_the_critical_path(steps: tuple[RecordedStep, ...]) -> None:
     found = traced(steps)
-    outermost = [one for one in found if one.parent is None]
+    outermost = [step for step in found if step.parent is None]
     times = step_times(found)
-    on_path = [interval for one in times for interval in one.critical]
-    assert sum(one.critical_length for one in times) == sum(one.length for one in outermost)
+    on_path = [interval for timed in times for interval in timed.critical]
+    assert sum(timed.critical_length for timed in times) == sum(step.length for step in outermost)
     if len(outermost) == 1:
         assert covered(on_path) == outermost[0].length
-    for one in times:
-        assert 0 <= one.own <= one.step.length
-        assert all(one.step.begin <= a < b <= one.step.end for a, b in one.critical)
-        assert list(one.critical) == sorted(one.critical)
+    for timed in times:
+        assert 0 <= timed.own <= timed.step.length
+        assert all(timed.step.begin <= a < b <= timed.step.end for a, b in timed.critical)
+        assert list(timed.critical) == sorted(timed.critical)
 
 
 def test_the_critical_path_goes_by_what_ends_last() -> None:

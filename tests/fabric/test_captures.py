@@ -34,10 +34,10 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pcapng")
 
 @pytest.fixture
 def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
-    one, two = socket.socketpair()
-    one.setblocking(False)
-    with one, two:
-        yield one, two
+    near, far = socket.socketpair()
+    near.setblocking(False)
+    with near, far:
+        yield near, far
 
 
 def feed_of(bench: Bench, peer: socket.socket) -> CaptureFeed:
@@ -122,18 +122,21 @@ def test_what_is_counted_is_what_is_in_the_file(fabric: Started, tmp_path: Path)
 
 @slow
 def test_two_captures_of_one_link_are_both_whole(fabric: Started, tmp_path: Path) -> None:
-    one, two = tmp_path / "one.pcapng", tmp_path / "two.pcapng"
+    first_file, second_file = tmp_path / "one.pcapng", tmp_path / "two.pcapng"
     with (
-        Capture.to(fabric.client, "l0", one) as first,
-        Capture.to(fabric.client, "l0", two) as second,
+        Capture.to(fabric.client, "l0", first_file) as first,
+        Capture.to(fabric.client, "l0", second_file) as second,
     ):
-        assert {each.to for each in fabric.client.link("l0").captures} == {str(one), str(two)}
+        assert {each.to for each in fabric.client.link("l0").captures} == {
+            str(first_file),
+            str(second_file),
+        }
         sent = exchange(fabric, 10)
         first.end()
         sent += exchange(fabric, 5, first=10)
         second.end()
-    assert frames_of(one) == sent[:10]
-    assert frames_of(two) == sent
+    assert frames_of(first_file) == sent[:10]
+    assert frames_of(second_file) == sent
 
 
 @slow

@@ -223,8 +223,8 @@ def test_frames_that_wait_are_not_overwritten_by_later_ones() -> None:
     bench.send(2, frame(2, BROADCAST))
     slow = [numbered(0, 1, n) for n in range(1000)]
     fast = [numbered(0, 2, n) for n in range(1000)]
-    for one, two in zip(slow, fast, strict=True):
-        bench.send(0, one, two)
+    for slow_frame, fast_frame in zip(slow, fast, strict=True):
+        bench.send(0, slow_frame, fast_frame)
     bench.advance(10 * MS)
     assert bench.arrived(1)[1:] == slow
     assert bench.arrived(2)[1:] == fast
@@ -282,10 +282,10 @@ def test_the_same_frames_are_lost_however_they_are_batched(chunks: list[int]) ->
 
 
 def test_another_seed_and_another_link_have_other_losses() -> None:
-    one = fate(1, 0.3, 300)
-    assert one == fate(1, 0.3, 300)
-    assert one != fate(2, 0.3, 300)
-    positions = [each[14:18] for each in one]
+    frames = fate(1, 0.3, 300)
+    assert frames == fate(1, 0.3, 300)
+    assert frames != fate(2, 0.3, 300)
+    positions = [each[14:18] for each in frames]
     assert positions != [each[14:18] for each in fate(1, 0.3, 300, link=1)]
 
 

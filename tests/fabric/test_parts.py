@@ -34,13 +34,13 @@ def test_parting_runs_keeps_every_slot_in_its_place(
     assert [*slots(head), *slots(rest)] == list(slots(runs))
 
 
-@given(one=runs_of, two=runs_of)
+@given(first=runs_of, second=runs_of)
 def test_joining_runs_keeps_every_slot_in_its_place(
-    one: list[tuple[int, int]], two: list[tuple[int, int]]
+    first: list[tuple[int, int]], second: list[tuple[int, int]]
 ) -> None:
-    joined = list(one)
-    join(joined, two)
-    assert [*slots(joined)] == [*slots(one), *slots(two)]
+    joined = list(first)
+    join(joined, second)
+    assert [*slots(joined)] == [*slots(first), *slots(second)]
 
 
 @given(dues=st.lists(st.integers(0, 5), max_size=50))

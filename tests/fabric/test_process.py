@@ -41,54 +41,54 @@ def silent(end: socket.socket, seconds: float = 0.1) -> bool:
 
 
 def test_frames_of_all_lengths_pass_and_are_switched(fabric: Started) -> None:
-    one, two, three = fabric.ends
-    one.send(frame(0, BROADCAST))
-    assert two.recv(99) == three.recv(99) == frame(0, BROADCAST)
+    first, second, third = fabric.ends
+    first.send(frame(0, BROADCAST))
+    assert second.recv(99) == third.recv(99) == frame(0, BROADCAST)
     for length in (14, 60, 1514, 9000, 65_507):
         data = frame(1, 0).ljust(length, b"z")
-        two.send(data)
-        assert one.recv(65_536) == data
-    assert silent(three)
-    assert silent(two, 0.01)
+        second.send(data)
+        assert first.recv(65_536) == data
+    assert silent(third)
+    assert silent(second, 0.01)
 
 
 @slow
 def test_a_burst_of_mixed_lengths_arrives_in_order(fabric: Started) -> None:
-    one, two, _ = fabric.ends
-    two.send(frame(1, 0))
-    one.recv(99)
+    first, second, _ = fabric.ends
+    second.send(frame(1, 0))
+    first.recv(99)
     sent = [
         frame(0, 1, bytes([n])).ljust(length, b"q")
         for n, length in enumerate([60, 60, 1514, 1514, 1514, 700, 1514, 60, 9000, 9000, 61] * 4)
     ]
     for data in sent:
-        one.send(data)
-    assert [two.recv(65_536) for _ in sent] == sent
+        first.send(data)
+    assert [second.recv(65_536) for _ in sent] == sent
 
 
 def test_a_cut_is_active_when_set_returns(fabric: Started) -> None:
-    one, two, _ = fabric.ends
+    first, second, _ = fabric.ends
     for _ in range(20):
         assert fabric.client.set("l0", tx=CUT).tx == CUT
-        one.send(frame(0, BROADCAST))
-        two.send(frame(1, BROADCAST))
-        assert one.recv(99) == frame(1, BROADCAST)
+        first.send(frame(0, BROADCAST))
+        second.send(frame(1, BROADCAST))
+        assert first.recv(99) == frame(1, BROADCAST)
         fabric.client.heal("l0")
-        one.send(frame(0, BROADCAST, b"healed"))
-        assert two.recv(99) == frame(0, BROADCAST, b"healed")
+        first.send(frame(0, BROADCAST, b"healed"))
+        assert second.recv(99) == frame(0, BROADCAST, b"healed")
     assert fabric.client.counters()["l0"].tx.dropped == {Reason.CUT: 20}
 
 
 def test_delay_and_loss_are_felt_on_real_sockets(fabric: Started) -> None:
-    one, two, _ = fabric.ends
+    first, second, _ = fabric.ends
     fabric.client.set("l0", tx=DirectionState(delay_ms=30))
     before = time.monotonic()
-    one.send(frame(0, BROADCAST))
-    two.recv(99)
+    first.send(frame(0, BROADCAST))
+    second.recv(99)
     assert time.monotonic() - before >= 0.030
     fabric.client.set("l0", tx=DirectionState(loss=0.5))
     for _ in range(200):
-        one.send(frame(0, BROADCAST))
+        first.send(frame(0, BROADCAST))
     Deadline.after(PATIENCE).wait_for(
         "all have been seen", lambda: fabric.client.link("l0").counters.tx.frames == 201
     )
@@ -97,16 +97,16 @@ def test_delay_and_loss_are_felt_on_real_sockets(fabric: Started) -> None:
 
 @slow
 def test_copies_and_flipped_bits_go_over_real_sockets(fabric: Started) -> None:
-    one, two, three = fabric.ends
+    first, second, third = fabric.ends
     fabric.client.set("l0", tx=DirectionState(duplicate=1))
     fabric.client.set("l1", rx=DirectionState(corrupt=1, delay_ms=1))
     sent = [frame(0, BROADCAST, bytes([n]) * (20 + n % 3)) for n in range(60)]
     for data in sent:
-        one.send(data)
+        first.send(data)
     twice = [data for data in sent for _ in range(2)]
-    assert [three.recv(99) for _ in twice] == twice
+    assert [third.recv(99) for _ in twice] == twice
     for data in twice:
-        came = two.recv(99)
+        came = second.recv(99)
         assert len(came) == len(data)
         assert (int.from_bytes(came) ^ int.from_bytes(data)).bit_count() == 1
     counters = fabric.client.counters()
@@ -116,33 +116,33 @@ def test_copies_and_flipped_bits_go_over_real_sockets(fabric: Started) -> None:
 
 @slow
 def test_half_open_comes_back_from_a_snapshot_with_its_connections(fabric: Started) -> None:
-    one, two, _ = fabric.ends
+    first, second, _ = fabric.ends
     fabric.client.set("l0", tx=DirectionState(mode=Mode.HALF_OPEN))
-    one.send(tcp(SYN))
-    assert two.recv(99) == tcp(SYN)
+    first.send(tcp(SYN))
+    assert second.recv(99) == tcp(SYN)
     snapshot = json.loads(json.dumps(fabric.client.snapshot()))
     fabric.client.heal()
     fabric.client.load(snapshot)
-    one.send(tcp(ACK, 40_001))
-    one.send(tcp(ACK))
-    assert two.recv(99) == tcp(ACK)
+    first.send(tcp(ACK, 40_001))
+    first.send(tcp(ACK))
+    assert second.recv(99) == tcp(ACK)
     assert fabric.client.counters()["l0"].tx.dropped == {Reason.HALF_OPEN: 1}
 
 
 @slow
 def test_an_endpoint_that_is_not_up_costs_only_its_own_frames(fabric: Started) -> None:
-    one, two, three = fabric.ends
-    three.close()
+    first, second, third = fabric.ends
+    third.close()
     for n in range(50):
-        one.send(frame(0, BROADCAST, bytes([n])))
-        assert two.recv(99) == frame(0, BROADCAST, bytes([n]))
+        first.send(frame(0, BROADCAST, bytes([n])))
+        assert second.recv(99) == frame(0, BROADCAST, bytes([n]))
     refused = fabric.client.counters()["l2"].rx.dropped[Reason.UNREACHABLE]
     assert 49 <= refused <= 50  # the kernel tells of the first only after it was sent
     again = fabric.ends[2] = fabric.endpoint(2)
-    one.send(frame(0, BROADCAST, b"hello"))
+    first.send(frame(0, BROADCAST, b"hello"))
     assert again.recv(99) == frame(0, BROADCAST, b"hello")
     again.send(frame(2, BROADCAST))
-    assert one.recv(99) == frame(2, BROADCAST)
+    assert first.recv(99) == frame(2, BROADCAST)
 
 
 @slow

@@ -98,8 +98,8 @@ class TlsMachine(FakeMachine):
     ) -> SimpleNamespace:
         files = cast(TlsCluster, self.cluster).files
         if command.startswith("systemctl"):
-            for one in command.split(" && "):
-                super().run(one)
+            for part in command.split(" && "):
+                super().run(part)
         elif found := re.fullmatch(r"test -e (\S+)", command):
             return SimpleNamespace(returncode=int((self.name, found[1]) not in files), stdout="")
         elif command.startswith("rm -f -- "):
@@ -179,7 +179,9 @@ class Bench:
     def without_trust_on(self, node: str) -> Holdings:
         """As if somebody had forgotten to declare what the node trusts."""
         held = self.cluster.holdings
-        return replace(held, bundles=tuple(it for it in held.bundles if it.node != node))
+        return replace(
+            held, bundles=tuple(bundle for bundle in held.bundles if bundle.node != node)
+        )
 
 
 def bench_of(platform: Platform, pki: Pki, folder: Path) -> Bench:

@@ -153,8 +153,8 @@ class FakeMachine:
             return ""
         if command.startswith("mv"):
             if cluster.obeys:
-                for one in command.split(" && "):
-                    source, target = one.split()[-2:]
+                for part in command.split(" && "):
+                    source, target = part.split()[-2:]
                     cluster.files[self.name, target] = cluster.files.pop((self.name, source))
             return ""
         if found := re.match(r"systemctl restart (\S+)", command):

@@ -164,7 +164,7 @@ def kubeedge_bench(pki: Pki, cloudcore: Authority, folder: Path, domain_name: st
             made.files[held.node, ROOT] = cloudcore.certificate_pem
     for node, unit in (
         (SERVER, CLOUDCORE_UNIT),
-        *((it.name, EDGECORE_UNIT) for it in TOPOLOGY.edges),
+        *((node.name, EDGECORE_UNIT) for node in TOPOLOGY.edges),
     ):
         made.taken(node, unit)
     machines = {node.name: TlsMachine(node.name, made) for node in TOPOLOGY.nodes}

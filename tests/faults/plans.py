@@ -66,16 +66,16 @@ def faults_of(schedule: Sequence[Planned], plan: Plan) -> list[str]:
     for each in schedule:
         if each.at_s < 0 or each.at_s + (each.for_s or 0) > plan.lasts_s:
             found.append(f"{each} is not within the plan")
-    for one, other in itertools.combinations(schedule, 2):
-        if one.ends_s <= other.at_s or other.ends_s <= one.at_s:
+    for first, second in itertools.combinations(schedule, 2):
+        if first.ends_s <= second.at_s or second.ends_s <= first.at_s:
             continue
-        if one.fault.targets & other.fault.targets:
-            found.append(f"{one} and {other} share a target")
-        for off, else_ in ((one.fault, other.fault), (other.fault, one.fault)):
+        if first.fault.targets & second.fault.targets:
+            found.append(f"{first} and {second} share a target")
+        for off, else_ in ((first.fault, second.fault), (second.fault, first.fault)):
             node = getattr(off, "node", None)
             if off.fault not in ("power-off", "reboot", "pause"):
                 continue
             links = [link.name for link in TOPOLOGY.links_of(str(node))]
             if getattr(else_, "node", None) == node or getattr(else_, "link", None) in links:
-                found.append(f"{one} and {other}: {node} is not there")
+                found.append(f"{first} and {second}: {node} is not there")
     return found

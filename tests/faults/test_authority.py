@@ -72,7 +72,9 @@ def test_it_is_replaced_and_taken_back_and_all_nodes_get_through_at_each_stage(
         assert list(StageTimes.read(bench.injector().heal(replaced(stage))).seconds) == NODES
         assert cut_off(bench) == set()
     holdings = bench.cluster.holdings
-    requested = {(it.node, it.files.replace("*", "current.pem")) for it in holdings.requested}
+    requested = {
+        (request.node, request.files.replace("*", "current.pem")) for request in holdings.requested
+    }
     assert requested
     left = {place for place in bench.cluster.files if place not in files}
     changed = {place for place, content in files.items() if bench.cluster.files[place] != content}
@@ -193,10 +195,10 @@ def test_an_authority_that_there_is_none_of_is_refused_with_those_that_there_are
 
 
 def test_two_authorities_are_two_targets() -> None:
-    one = replaced(STAGES[0])
-    other = ReplaceAuthority(stage=STAGES[0], authority="kubeedge")
-    assert one.targets.isdisjoint(other.targets)
-    assert one.title != other.title
+    first = replaced(STAGES[0])
+    second = ReplaceAuthority(stage=STAGES[0], authority="kubeedge")
+    assert first.targets.isdisjoint(second.targets)
+    assert first.title != second.title
 
 
 def test_a_node_is_left_out_of_the_middle_stage_alone() -> None:

@@ -55,7 +55,8 @@ class HollowKubectl(TlsKubectl):
         if HostAccess(self.fleet).is_taken:
             self.goes_by = self.fleet.read_bytes()
         trusted = b"".join(
-            one.public_bytes(Encoding.PEM) for one in BUNDLE.authorities(self.goes_by)
+            certificate.public_bytes(Encoding.PEM)
+            for certificate in BUNDLE.authorities(self.goes_by)
         )
         api = self.cluster.running[SERVER, API_SERVER]
         serving = Identity(api[f"{PKI}/apiserver.crt"], api[f"{PKI}/apiserver.key"])

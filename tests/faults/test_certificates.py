@@ -179,8 +179,10 @@ def test_each_declared_certificate_is_one_that_its_node_is_given(
     assert len({(held.node, held.name) for held in declared}) == len(declared)
     for held in declared:
         if isinstance(held.signer, LabSigner):
-            asked = [one for one in requested if isinstance(one, IdentityRequest)]
-            assert (held.signer.domain, held.spec) in [(one.domain, one.spec) for one in asked]
+            asked = [request for request in requested if isinstance(request, IdentityRequest)]
+            assert (held.signer.domain, held.spec) in [
+                (request.domain, request.spec) for request in asked
+            ]
         units = platform.units(TOPOLOGY)[held.node]
         assert held.unit in units
 

@@ -94,7 +94,7 @@ def test_a_plan_holds_its_faults_fixed_and_drawn(lab: FakeLab) -> None:
         "choose: [{fault: cpu-hog, node: edge-riscv}]}",
     )
     schedule = parse_plan(text, TOPOLOGY).schedule()
-    assert [item.fault.fault for item in schedule] == ["cpu-hog"] * 3
+    assert [planned.fault.fault for planned in schedule] == ["cpu-hog"] * 3
     assert str(schedule[0]) == "80 % of a CPU of edge-arm taken at 10s for 1m"
     assert schedule == parse_plan(text, TOPOLOGY).schedule()
 

@@ -34,8 +34,8 @@ def with_seeds(text: str, count: int) -> Iterator[Plan]:
 
 
 def test_too_many_faults_are_refused() -> None:
-    one = "{fault: kill, node: edge-arm, service: kubelet.service, at: 0}"
-    assert "500" in str(refusal(plan_of(*[one] * 501, lasts="7h")))
+    kill = "{fault: kill, node: edge-arm, service: kubelet.service, at: 0}"
+    assert "500" in str(refusal(plan_of(*[kill] * 501, lasts="7h")))
 
 
 def test_the_example_in_a_random_block_that_leaves_little_room_is_placed_for_many_seeds() -> None:
@@ -294,9 +294,9 @@ REPLAYED = {
 
 def lines_of(plan: str) -> list[str]:
     return [
-        f"{item.at_s} {item.for_s} {item.ends_s} {item.fault.model_dump_json()}\n"
+        f"{planned.at_s} {planned.for_s} {planned.ends_s} {planned.fault.model_dump_json()}\n"
         for seeded in with_seeds(plan, 20)
-        for item in seeded.schedule()
+        for planned in seeded.schedule()
     ]
 
 

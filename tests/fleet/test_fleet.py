@@ -125,7 +125,7 @@ def test_pods_and_twins_are_counted_and_made_once(fleet: Fleet, cluster: FakeClu
     fleet.add_twins(2, Deadline.scaled(60))
     fleet.add_twins(2, Deadline.scaled(60))
     assert (fleet.pods, fleet.twins) == (3, 6)
-    assert len([one for one in cluster.applied if one.startswith("DeviceStatus")]) == 6
+    assert len([name for name in cluster.applied if name.startswith("DeviceStatus")]) == 6
 
 
 def test_nodes_that_are_not_ready_in_time_are_named(fleet: Fleet, cluster: FakeCluster) -> None:

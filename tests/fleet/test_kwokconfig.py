@@ -47,7 +47,7 @@ def test_its_stages_touch_nothing_but_what_the_fleet_has() -> None:
     _, stages = documents()
     label, _, value = SELECTOR.partition("=")
     made = [pod_manifest("hollow-00001"), twin_manifest("hollow-00001", 1)]
-    assert all(one["metadata"]["labels"] == {label: value} for one in made)
+    assert all(document["metadata"]["labels"] == {label: value} for document in made)
     for stage in stages:
         if stage["spec"]["resourceRef"]["kind"] != "Node":
             assert stage["spec"]["selector"]["matchLabels"] == {label: value}
@@ -110,7 +110,9 @@ def test_what_stages_set_is_yaml_once_it_is_filled_in() -> None:
         if "delete" not in then:
             template = then.get("statusTemplate") or then["patches"][0]["template"]
             found[stage["metadata"]["name"]] = _rendered(template)
-    ready = {one["type"]: one for one in found["node-ready"]["conditions"]}["Ready"]
+    ready = {condition["type"]: condition for condition in found["node-ready"]["conditions"]}[
+        "Ready"
+    ]
     assert (ready["status"], ready["reason"]) == ("True", "KubeletReady")
     assert ready.keys() >= {"lastHeartbeatTime", "lastTransitionTime"}
     assert found["node-ready"]["allocatable"]["pods"] == "110"

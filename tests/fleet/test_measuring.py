@@ -17,7 +17,6 @@ from edge_lab.core.errors import DeadlineExceeded, LabError
 from edge_lab.fleet import measuring
 from edge_lab.fleet.fleet import Growth
 from edge_lab.fleet.measuring import FleetMeasuring
-from edge_lab.observe.fleet import feeds
 from edge_lab.observe.fleet.feeds import Readiness
 from edge_lab.oracles.fleet import judge_herd
 from tests.fleet.evidence import moment
@@ -47,8 +46,8 @@ class FakeCluster(FakeKubectl):
 
     def ready(self, status: str) -> None:
         conditions = [{"type": "Ready", "status": status}]
-        item = {"metadata": {"name": NODE}, "status": {"conditions": conditions}}
-        self.tell("nodes", "MODIFIED", item)
+        document = {"metadata": {"name": NODE}, "status": {"conditions": conditions}}
+        self.tell("nodes", "MODIFIED", document)
 
     def renew(self, when: str) -> None:
         self.tell("leases", "MODIFIED", {"metadata": {"name": NODE}, "spec": {"renewTime": when}})
@@ -126,9 +125,8 @@ def test_a_herd_whose_evictions_were_watched_is_evidence(fleet: FakeFleet) -> No
 
 
 def test_a_watch_of_evictions_that_breaks_in_the_silence_leaves_no_evidence(
-    fleet: FakeFleet, monkeypatch: pytest.MonkeyPatch
+    fleet: FakeFleet,
 ) -> None:
-    monkeypatch.setattr(feeds, "AGAIN_EVERY", 0.01)
     fleet.cluster.show_pod()
     fleet.breaks_watch = True
     herd = measured(fleet).herd(0.0, 0.0)

@@ -87,9 +87,9 @@ def test_a_fleet_with_another_certificate_does_not_wait_for_leases_to_run_out(
     def leases() -> dict[str, dict[str, Any]]:
         found = plane.kubectl.items("leases", "-n", LEASES, deadline=Deadline.scaled(60))
         return {
-            it["metadata"]["name"]: it["spec"]
-            for it in found
-            if it["metadata"]["name"] in fleet.names
+            document["metadata"]["name"]: document["spec"]
+            for document in found
+            if document["metadata"]["name"] in fleet.names
         }
 
     access, before = HostAccess(fleet.place.kubeconfig), leases()

@@ -22,10 +22,10 @@ def ended() -> None:
 
 
 def test_sizes_are_held_until_one_does_not_pass() -> None:
-    held = hold_each(SIZES, load, lambda one: one.size < 200, nothing)
-    assert [one.size for one in held.loads] == [50, 200]
+    held = hold_each(SIZES, load, lambda held_load: held_load.size < 200, nothing)
+    assert [held_load.size for held_load in held.loads] == [50, 200]
     assert not held.failure
-    assert len(hold_each(SIZES, load, lambda one: True, nothing).loads) == len(SIZES)
+    assert len(hold_each(SIZES, load, lambda load: True, nothing).loads) == len(SIZES)
 
 
 @pytest.mark.parametrize("trouble", [LabError, DeadlineExceeded, KubectlError])
@@ -37,11 +37,11 @@ def test_a_larger_size_that_gets_no_answer_leaves_those_that_held(
             raise trouble("no answer")
         return load(size)
 
-    held = hold_each(SIZES, hold, lambda one: True, nothing)
-    assert [one.size for one in held.loads] == [50]
+    held = hold_each(SIZES, hold, lambda load: True, nothing)
+    assert [held_load.size for held_load in held.loads] == [50]
     assert held.failure == "fails at 200: no answer"
     with pytest.raises(LabError, match="kwok"):
-        hold_each(SIZES, hold, lambda one: True, ended)
+        hold_each(SIZES, hold, lambda load: True, ended)
 
 
 def test_the_smallest_size_has_to_be_measured() -> None:
@@ -49,4 +49,4 @@ def test_the_smallest_size_has_to_be_measured() -> None:
         raise LabError("no answer")
 
     with pytest.raises(LabError):
-        hold_each(SIZES, hold, lambda one: True, nothing)
+        hold_each(SIZES, hold, lambda load: True, nothing)

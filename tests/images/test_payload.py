@@ -36,12 +36,12 @@ def debugfs(disk: Path, request: str) -> str:
 
 
 def test_the_order_of_files_does_not_count_and_all_else_does(tmp_path: Path) -> None:
-    one = payload(tmp_path, "bin/one", b"1")
-    two = payload(tmp_path, "bin/two", b"2")
-    assert payload_digest([one, two]) == payload_digest([two, one])
-    assert len({payload_digest(files) for files in ([], [one], [two], [one, two])}) == 4
+    first = payload(tmp_path, "bin/one", b"1")
+    second = payload(tmp_path, "bin/two", b"2")
+    assert payload_digest([first, second]) == payload_digest([second, first])
+    assert len({payload_digest(files) for files in ([], [first], [second], [first, second])}) == 4
     plain = payload(tmp_path, "bin/one", b"1", executable=False)
-    assert payload_digest([plain]) != payload_digest([one])
+    assert payload_digest([plain]) != payload_digest([first])
 
 
 @needs_mke2fs

@@ -211,8 +211,8 @@ def test_a_pod_says_why_it_does_not_run() -> None:
 
 
 def test_a_pod_that_is_scheduled_nowhere_has_no_node() -> None:
-    item = {"metadata": {"name": "x", "namespace": "d"}, "spec": {}, "status": {}}
-    assert pod_status(item).node == ""
+    document = {"metadata": {"name": "x", "namespace": "d"}, "spec": {}, "status": {}}
+    assert pod_status(document).node == ""
 
 
 def test_links_have_a_deadline_with_a_fabric_that_is_silent(

@@ -28,7 +28,7 @@ def domain_of(spec: GuestSpec, accelerator: AcceleratorName = "tcg") -> ET.Eleme
 
 
 def arguments(domain: ET.Element) -> list[str]:
-    return [it.attrib["value"] for it in domain.iter(f"{{{QEMU_NAMESPACE}}}arg")]
+    return [argument.attrib["value"] for argument in domain.iter(f"{{{QEMU_NAMESPACE}}}arg")]
 
 
 def test_an_emulated_node_has_that_cpu(make_spec: MakeSpec) -> None:
@@ -40,7 +40,7 @@ def test_an_emulated_node_has_that_cpu(make_spec: MakeSpec) -> None:
 
 def test_it_goes_with_virtualization(make_spec: MakeSpec) -> None:
     domain = domain_of(with_model(make_spec("edge-arm"), virtualization=True))
-    assert [it.get("version") for it in domain.iterfind("features/gic")] == ["3"]
+    assert [controller.get("version") for controller in domain.iterfind("features/gic")] == ["3"]
     assert "virtualization=on" in arguments(domain)
 
 

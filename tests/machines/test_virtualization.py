@@ -29,19 +29,21 @@ def domain_of(spec: GuestSpec, accelerator: AcceleratorName = "tcg") -> ET.Eleme
 
 
 def arguments(domain: ET.Element) -> list[str]:
-    return [it.attrib["value"] for it in domain.iter(f"{{{QEMU_NAMESPACE}}}arg")]
+    return [argument.attrib["value"] for argument in domain.iter(f"{{{QEMU_NAMESPACE}}}arg")]
 
 
 def test_an_x86_cpu_offers_svm_with_nested_pages(make_spec: MakeSpec) -> None:
     domain = domain_of(virtualizing(make_spec("server")))
-    required = {it.get("name") for it in domain.iterfind("cpu/feature[@policy='require']")}
+    required = {
+        feature.get("name") for feature in domain.iterfind("cpu/feature[@policy='require']")
+    }
     assert required == {"svm", "npt"}
     assert domain.find("cpu").get("mode") == "maximum"  # type: ignore[union-attr]
 
 
 def test_an_arm_machine_starts_its_kernel_at_el2(make_spec: MakeSpec) -> None:
     domain = domain_of(virtualizing(make_spec("edge-arm")))
-    assert [it.get("version") for it in domain.iterfind("features/gic")] == ["3"]
+    assert [controller.get("version") for controller in domain.iterfind("features/gic")] == ["3"]
     found = arguments(domain)
     assert found[found.index("-machine") + 1] == "virtualization=on"
 

@@ -54,14 +54,14 @@ class FakeApi:
 
     # -- what a test does ------------------------------------------------------------------
 
-    def put(self, resource: str, item: Mapping[str, Any], *, silently: bool = False) -> None:
+    def put(self, resource: str, manifest: Mapping[str, Any], *, silently: bool = False) -> None:
         """Adds or replaces an object; `silently` tells no watcher."""
         with self.lock:
             self._version += 1
-            name = item["metadata"]["name"]
+            name = manifest["metadata"]["name"]
             kind = "MODIFIED" if name in self.objects[resource] else "ADDED"
             uid = self.objects[resource].get(name, {}).get("metadata", {}).get("uid", "")
-            stored = json.loads(json.dumps(item))
+            stored = json.loads(json.dumps(manifest))
             stored["metadata"].setdefault("uid", uid or f"uid-{self._version}")
             stored["metadata"]["resourceVersion"] = str(self._version)
             self.objects[resource][name] = stored

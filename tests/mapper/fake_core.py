@@ -14,10 +14,12 @@ from google.protobuf import wrappers_pb2
 from images.mapper.edge_mapper.messages import MANAGER, MAPPER, message, methods
 
 
-def as_proto(item: Mapping[str, Any]) -> Any:
+def as_proto(manifest: Mapping[str, Any]) -> Any:
     """A Device object as the edge core passes it on: numbers of configData as floats."""
-    spec = item["spec"]
-    made = message("Device")(name=item["metadata"]["name"], namespace=item["metadata"]["namespace"])
+    spec = manifest["spec"]
+    made = message("Device")(
+        name=manifest["metadata"]["name"], namespace=manifest["metadata"]["namespace"]
+    )
     made.spec.deviceModelReference = spec["deviceModelRef"]["name"]
     made.spec.protocol.protocolName = spec["protocol"]["protocolName"]
     _fill(made.spec.protocol.configData.data, spec["protocol"]["configData"])
@@ -33,11 +35,11 @@ def as_proto(item: Mapping[str, Any]) -> Any:
     return made
 
 
-def model_as_proto(item: Mapping[str, Any]) -> Any:
+def model_as_proto(manifest: Mapping[str, Any]) -> Any:
     made = message("DeviceModel")(
-        name=item["metadata"]["name"], namespace=item["metadata"]["namespace"]
+        name=manifest["metadata"]["name"], namespace=manifest["metadata"]["namespace"]
     )
-    for each in item["spec"]["properties"]:
+    for each in manifest["spec"]["properties"]:
         made.spec.properties.add(**each)
     return made
 

@@ -25,14 +25,14 @@ from tests.mapper.fake_api import FakeApi
 async def run(task: dict[str, Any], seconds: float, limit: float) -> dict[str, Any]:
     with FakeApi().serving() as api:
         for resource in ("devicemodels", "devices"):
-            for item in task[resource]:
-                api.put(resource, item)
+            for document in task[resource]:
+                api.put(resource, document)
         mapper = Mapper("edge-arm", Lines(OpcUaConfig(**task["opcua"])))
         transport = asyncio.ensure_future(
             ApiTransport(mapper, ApiConfig(api.url, "", "", "")).run()
         )
         seen: list[Any] = []
-        names = [item["metadata"]["name"] for item in task["devices"]]
+        names = [device["metadata"]["name"] for device in task["devices"]]
         end = time.monotonic() + limit
         confirmed_at = 0.0
         last: dict[str, Any] = {}

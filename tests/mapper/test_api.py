@@ -206,11 +206,11 @@ def test_of_what_was_reported_before_only_the_devices_own_properties_are_kept(
     api: FakeApi,
 ) -> None:
     async def run() -> None:
-        item = device(cycle=60_000)
+        manifest = device(cycle=60_000)
         # Read some time later.
-        item["spec"]["properties"][1]["visitors"]["configData"] = {"nowhere": 1}
+        manifest["spec"]["properties"][1]["visitors"]["configData"] = {"nowhere": 1}
         api.put("devicestatuses", stored({"level": "1", "target": "2", "colour": "3"}))
-        api.put("devices", item)
+        api.put("devices", manifest)
         async with mapping(api):
             await until("values", lambda: api.reported("kettle-1") == {"level": "7", "target": "2"})
 
@@ -219,10 +219,10 @@ def test_of_what_was_reported_before_only_the_devices_own_properties_are_kept(
 
 def test_what_was_reported_of_another_device_of_the_same_name_is_not_kept(api: FakeApi) -> None:
     async def run() -> None:
-        item = device()
-        item["spec"]["properties"][1]["visitors"]["configData"] = {"nowhere": 1}
+        manifest = device()
+        manifest["spec"]["properties"][1]["visitors"]["configData"] = {"nowhere": 1}
         api.put("devicestatuses", stored({"target": "2"}, uid="another"))
-        api.put("devices", item)
+        api.put("devices", manifest)
         async with mapping(api):
             await until("values", lambda: api.reported("kettle-1") == {"level": "7"})
 
@@ -284,9 +284,9 @@ def test_a_report_that_is_refused_for_now_is_sent_again_and_the_watches_stand(
 
 def test_a_device_without_a_node_is_none_of_ours(api: FakeApi) -> None:
     async def run() -> None:
-        item = device("free")
-        del item["spec"]["nodeName"]
-        api.put("devices", item)
+        manifest = device("free")
+        del manifest["spec"]["nodeName"]
+        api.put("devices", manifest)
         api.put("devices", device())
         async with mapping(api):
             await until("values", lambda: api.reported("kettle-1") != {})

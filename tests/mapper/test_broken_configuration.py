@@ -21,9 +21,9 @@ slow = pytest.mark.slow(reason="a mapper over several cycles in real time")
 def two_devices(port: int) -> list[dict[str, Any]]:
     """Of which the second is in order."""
     first, second = device(), device("kettle-2")
-    for item in (first, second):
-        item["spec"]["protocol"]["configData"] = {"host": "127.0.0.1", "port": port}
-        item["spec"]["properties"][1]["visitors"]["configData"] = {"register": 1, "digits": 1}
+    for manifest in (first, second):
+        manifest["spec"]["protocol"]["configData"] = {"host": "127.0.0.1", "port": port}
+        manifest["spec"]["properties"][1]["visitors"]["configData"] = {"register": 1, "digits": 1}
     return [first, second]
 
 
@@ -151,8 +151,8 @@ def test_a_twin_with_one_register_that_is_not_there_shows_all_the_others(
             {"name": f"p{each}", "type": "INT", "accessMode": "ReadOnly"} for each in range(11)
         ]
         api.put("devicemodels", kind)
-        item = device()
-        item["spec"]["properties"] = [
+        manifest = device()
+        manifest["spec"]["properties"] = [
             {
                 "name": f"p{each}",
                 "collectCycle": 100,
@@ -162,8 +162,8 @@ def test_a_twin_with_one_register_that_is_not_there_shows_all_the_others(
             for each in range(11)
         ]
         async with there.serving():
-            item["spec"]["protocol"]["configData"] = {"host": "127.0.0.1", "port": there.port}
-            api.put("devices", item)
+            manifest["spec"]["protocol"]["configData"] = {"host": "127.0.0.1", "port": there.port}
+            api.put("devices", manifest)
             async with mapping(api, Lines(None)):
                 good = {f"p{each}": str(100 + each) for each in range(10)}
                 await until("the others", lambda: api.reported("kettle-1") == good)

@@ -85,10 +85,10 @@ def test_all_methods_of_both_services_are_known() -> None:
 
 
 def test_a_device_comes_through_dmi_as_it_comes_from_the_api_server() -> None:
-    item = device(desired={"target": "60.5"})
-    there = parse_device(item, parse_model(model()))
+    manifest = device(desired={"target": "60.5"})
+    there = parse_device(manifest, parse_model(model()))
     through = parse_device(
-        device_item(as_proto(item), NODE), parse_model(model_item(model_as_proto(model())))
+        device_item(as_proto(manifest), NODE), parse_model(model_item(model_as_proto(model())))
     )
     assert through.same_but_desired(there)
     assert through.desired == there.desired
@@ -123,8 +123,8 @@ def test_devices_come_change_and_go_by_calls(core: FakeCore) -> None:
     async def run() -> None:
         async with mapping(core) as lines:
             await until("registration", lambda: len(core.mappers) == 2)
-            item = as_proto(device())
-            answer = await asyncio.to_thread(core.call, "modbus", "RegisterDevice", device=item)
+            manifest = as_proto(device())
+            answer = await asyncio.to_thread(core.call, "modbus", "RegisterDevice", device=manifest)
             assert (answer.deviceName, answer.deviceNamespace) == ("kettle-1", NAMESPACE)
             await until("values", lambda: "kettle-1" in core.reported)
             wish = as_proto(device(desired={"target": "60.5"}))
@@ -230,9 +230,9 @@ def test_a_property_that_cannot_be_read_leaves_the_others_to_the_edge_core(
     core: FakeCore, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def run() -> None:
-        item = device()
-        item["spec"]["properties"][0]["visitors"]["configData"] = {"nowhere": 1.0}
-        core.devices["kettle-1"] = as_proto(item)
+        manifest = device()
+        manifest["spec"]["properties"][0]["visitors"]["configData"] = {"nowhere": 1.0}
+        core.devices["kettle-1"] = as_proto(manifest)
         async with mapping(core):
             await until("the other", lambda: core.reported.get("kettle-1") == {"target": "50.0"})
             assert core.states["kettle-1"] == ["online"]

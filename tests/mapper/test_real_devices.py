@@ -65,12 +65,14 @@ def run(
     *,
     partial: bool = False,
 ) -> dict[str, Any]:
-    model, item = partial_twin(TOPOLOGY, device, "edge-arm", name=device.name, cycle_ms=CYCLE_MS)
+    model, manifest = partial_twin(
+        TOPOLOGY, device, "edge-arm", name=device.name, cycle_ms=CYCLE_MS
+    )
     if not partial:
         model = model_manifest(device)
-        item = device_manifest(TOPOLOGY, device, "edge-arm", cycle_ms=CYCLE_MS)
-    item["metadata"]["uid"] = "some uid"
-    for each in item["spec"]["properties"]:
+        manifest = device_manifest(TOPOLOGY, device, "edge-arm", cycle_ms=CYCLE_MS)
+    manifest["metadata"]["uid"] = "some uid"
+    for each in manifest["spec"]["properties"]:
         if each["name"] == REQUESTED_SETPOINT:
             each["desired"] = {"value": wish}
     task = folder / "task.json"
@@ -84,8 +86,8 @@ def run(
                     "key": str(keys / "mapper.key"),
                 },
                 "devicemodels": [model],
-                "devices": [item],
-                "wishes": {item["metadata"]["name"]: {REQUESTED_SETPOINT: wish}},
+                "devices": [manifest],
+                "wishes": {manifest["metadata"]["name"]: {REQUESTED_SETPOINT: wish}},
             }
         )
     )

@@ -229,15 +229,15 @@ def test_errors_that_another_run_has_left_go_when_they_are_over(api: FakeApi) ->
 
 def test_a_patch_removes_what_is_over_and_nothing_else() -> None:
     errors = {(READ, "a"): "x", (READ, "b"): "y", (WRITE, "c"): "z"}
-    item: dict[str, Any] = {"status": {"extensions": extensions_of(errors)}}
-    assert errors_of(item) == errors
+    document: dict[str, Any] = {"status": {"extensions": extensions_of(errors)}}
+    assert errors_of(document) == errors
     left = {(READ, "b"): "other"}
     patch = {"status": {"extensions": extensions_of(left, errors.keys() - left.keys())}}
-    item = merged(item, patch)
-    assert errors_of(item) == left
-    assert item["status"]["extensions"] == {"readErrors": {"b": "other"}}
+    document = merged(document, patch)
+    assert errors_of(document) == left
+    assert document["status"]["extensions"] == {"readErrors": {"b": "other"}}
     gone = {"status": {"extensions": extensions_of({}, left.keys())}}
-    assert merged(item, gone)["status"]["extensions"] == {}
+    assert merged(document, gone)["status"]["extensions"] == {}
 
 
 def test_without_errors_a_device_status_has_no_extensions(api: FakeApi) -> None:

@@ -20,19 +20,19 @@ class Bench:
     """A twin at work, and the newest that it has reported."""
 
     def __init__(
-        self, line: FakeLine, item: Mapping[str, Any], kind: Mapping[str, Any] | None = None
+        self, line: FakeLine, manifest: Mapping[str, Any], kind: Mapping[str, Any] | None = None
     ) -> None:
         self.line = line
         self.outbox = Outbox()
         self.model = parse_model(kind or model())
-        self.twin = DeviceTwin(parse_device(item, self.model), line, self.outbox)
+        self.twin = DeviceTwin(parse_device(manifest, self.model), line, self.outbox)
         self.reports: list[Report] = []
         self.told: dict[str, Twin] = {}
         self.states: list[str] = []
         self.errors: dict[ErrorKey, str] = {}
 
-    def update(self, item: Mapping[str, Any]) -> None:
-        self.twin.update(parse_device(item, self.model))
+    def update(self, manifest: Mapping[str, Any]) -> None:
+        self.twin.update(parse_device(manifest, self.model))
 
     async def collect(self) -> None:
         while True:
@@ -49,11 +49,11 @@ class Bench:
 
 @contextlib.asynccontextmanager
 async def bench(
-    item: Mapping[str, Any] | None = None,
+    manifest: Mapping[str, Any] | None = None,
     kind: Mapping[str, Any] | None = None,
     line: FakeLine | None = None,
 ) -> AsyncIterator[Bench]:
-    made = Bench(line or FakeLine(), item or device(), kind)
+    made = Bench(line or FakeLine(), manifest or device(), kind)
     tasks = [asyncio.ensure_future(each) for each in (made.twin.run(), made.collect())]
     try:
         yield made
@@ -80,9 +80,9 @@ def test_values_are_read_together_and_reported_once_for_each_change() -> None:
 
 def test_each_property_is_read_in_its_own_cycle() -> None:
     async def run() -> None:
-        item = device()
-        item["spec"]["properties"][1]["collectCycle"] = 60_000
-        async with bench(item) as at:
+        manifest = device()
+        manifest["spec"]["properties"][1]["collectCycle"] = 60_000
+        async with bench(manifest) as at:
             await until("some cycles", lambda: len(at.line.reads) >= 4)
             assert at.line.reads[0] == ("level", "target")
             assert set(at.line.reads[1:]) == {("level",)}
@@ -92,9 +92,9 @@ def test_each_property_is_read_in_its_own_cycle() -> None:
 
 def test_a_report_cycle_holds_back_what_changes_faster() -> None:
     async def run() -> None:
-        item = device()
-        item["spec"]["properties"][0]["reportCycle"] = 60_000
-        async with bench(item) as at:
+        manifest = device()
+        manifest["spec"]["properties"][0]["reportCycle"] = 60_000
+        async with bench(manifest) as at:
             await until("the first", lambda: at.reported("level") == "7")
             at.line.values["level"] = 8
             seen = len(at.line.reads)
@@ -237,9 +237,9 @@ def test_a_property_that_has_no_place_is_complained_of_and_the_rest_is_served(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def run() -> None:
-        item = device()
-        item["spec"]["properties"][0]["visitors"]["configData"] = {"nowhere": True}
-        async with bench(item) as at:
+        manifest = device()
+        manifest["spec"]["properties"][0]["visitors"]["configData"] = {"nowhere": True}
+        async with bench(manifest) as at:
             await until("the other", lambda: at.reported("target") == "50.0")
             assert "level" not in at.told
 

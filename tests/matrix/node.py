@@ -27,7 +27,7 @@ from edge_lab.pki import CLUSTER
 from edge_lab.stacks.identities import node_client_spec
 from edge_lab.stacks.kubeconfig import kubeconfig
 from tests.controlplane import NativeControlPlane
-from tests.namespaces import Namespace
+from tests.namespaces import Namespace, held_process
 from tests.probes.api_server import program, running
 
 NODE = "host"
@@ -177,24 +177,10 @@ def first_process(namespace: Namespace, folder: Path) -> Iterator[int]:
     for name, value in SYSCTLS.items():
         (sysctls / name.replace("/", "+")).write_text(f"{value}\n")
     unshare = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    process = subprocess.Popen(
-        namespace.argv([*unshare, "sh", "-c", SETUP, "setup", str(folder)]),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        if process.stdout.readline() != "ready\n":
-            raise LabError(f"no namespaces for a node: {process.communicate()[1].strip()}")
+    command = namespace.argv([*unshare, "sh", "-c", SETUP, "setup", str(folder)])
+    with held_process(command, "ready") as process:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         yield int(children[0])
-    finally:
-        process.stdin.close()
-        process.stdin = None
-        process.communicate(timeout=60)
 
 
 @contextlib.contextmanager

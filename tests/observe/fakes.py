@@ -77,8 +77,8 @@ class FakeKubectl:
     def watch(self, *what: str) -> Watch:
         return Watch(lambda: QueueFeed(self.told[what[0]]))
 
-    def tell(self, kind: str, event: str, item: dict[str, Any]) -> None:
-        self.told[kind].put((event, item))
+    def tell(self, kind: str, event: str, document: dict[str, Any]) -> None:
+        self.told[kind].put((event, document))
 
 
 class FakeWorkload:

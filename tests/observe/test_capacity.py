@@ -133,7 +133,7 @@ class Cluster:
         self.kinds: list[set[str]] = []
 
     def run(self, *_: str, deadline: Deadline, input: str, waits: bool) -> None:
-        self.kinds.append({item["kind"] for item in yaml.safe_load_all(input)})
+        self.kinds.append({document["kind"] for document in yaml.safe_load_all(input)})
         if "Pod" in self.kinds[-1]:
             raise LabError("planted")
 

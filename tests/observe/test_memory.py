@@ -85,13 +85,13 @@ def seen_of(text: str = SNAPSHOT) -> NodeMemorySeen:
 
 
 def part(seen: NodeMemorySeen, name: str) -> MemoryPart:
-    (found,) = (one for one in seen.parts if one.name == name)
+    (found,) = (part for part in seen.parts if part.name == name)
     return found
 
 
 def test_the_parts_add_up_to_the_machine_s_memory() -> None:
     seen = seen_of()
-    assert sum(one.mib for one in seen.parts) == pytest.approx(1100, abs=0.5)
+    assert sum(part.mib for part in seen.parts) == pytest.approx(1100, abs=0.5)
     assert (seen.total_mib, seen.available_mib, seen.stalled) == (1000.0, 500.0, 12.5)
     assert seen.number == 500.0
 
@@ -164,7 +164,7 @@ def test_any_damaged_answer_is_read_or_is_a_lab_error(data: st.DataObject) -> No
         seen = seen_of("\n".join(lines))
     except LabError:
         return
-    assert sum(one.mib for one in seen.parts) == pytest.approx(1100, abs=1)
+    assert sum(part.mib for part in seen.parts) == pytest.approx(1100, abs=1)
 
 
 @pytest.mark.parametrize("runtime", [CONTAINERD, CRI_O], ids=lambda runtime: runtime.name)
@@ -323,7 +323,7 @@ def test_a_pod_says_how_it_fared() -> None:
         65.0,
     )
     assert (seen.restarts, seen.ready) == (2, True)
-    assert [(one.reason, one.exit_code) for one in seen.ends] == [("OOMKilled", 137)]
+    assert [(end.reason, end.exit_code) for end in seen.ends] == [("OOMKilled", 137)]
 
 
 def test_events_have_their_last_time() -> None:

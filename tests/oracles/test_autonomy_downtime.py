@@ -124,9 +124,9 @@ def test_downtime_is_the_sum_of_its_stretches_of_all_pods_together() -> None:
     recording = altered(CUT, container_seen=seen, pod_seen=(pod(1), other))
     figures = judged(recording).figures
     assert (figures.downtime_s, figures.longest_s, figures.replaced) == (45.0, 30.0, 3)
-    one = judged(recording, pods=("edge-lab/other",), may_restart=1, downtime_s=10)
-    assert one.passed, one
-    assert one.figures.downtime_s == 10.0
+    verdict = judged(recording, pods=("edge-lab/other",), may_restart=1, downtime_s=10)
+    assert verdict.passed, verdict
+    assert verdict.figures.downtime_s == 10.0
 
 
 def test_a_stopped_server_does_not_make_a_short_silence_of_a_node_downtime() -> None:

@@ -109,7 +109,11 @@ REFUSED = [
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1 is deprecated")
 @pytest.mark.parametrize(
-    ("policy", "probe"), REFUSED, ids=lambda it: it if isinstance(it, str) else it.name
+    ("policy", "probe"),
+    REFUSED,
+    ids=lambda policy_or_probe: (
+        policy_or_probe if isinstance(policy_or_probe, str) else policy_or_probe.name
+    ),
 )
 def test_each_probe_is_red_where_anyone_is_let_in(
     tmp_path: Path, authority: Authority, policy: Policy, probe: str

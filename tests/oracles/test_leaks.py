@@ -124,7 +124,7 @@ def test_too_few_rounds_and_rounds_without_work_are_no_evidence() -> None:
     found = evidence(noisy(4))
     with pytest.raises(LabError):
         judge_leaks(found.altered(rounds=found.rounds[:7]))
-    idle = tuple(one.model_copy(update={"done": 5}) for one in found.rounds)
+    idle = tuple(leak_round.model_copy(update={"done": 5}) for leak_round in found.rounds)
     with pytest.raises(LabError):
         judge_leaks(found.altered(rounds=idle))
 

@@ -55,7 +55,7 @@ def problems(evidence: MemoryEvidence, expect: MemoryExpectation | None = None) 
 
 
 def value_of(verdict: MemoryVerdict, heading: str) -> float | None:
-    return next(one.value for one in verdict.measures if one.heading == heading)
+    return next(measure.value for measure in verdict.measures if measure.heading == heading)
 
 
 @pytest.mark.parametrize("case", GOOD)
@@ -63,7 +63,7 @@ def test_a_good_run_passes_and_says_who_lost_by_what(case: str) -> None:
     evidence, expect, causes = GOOD[case]
     verdict = judge_memory(evidence(), expect)
     assert verdict.passed, str(verdict)
-    assert [one.cause for one in verdict.casualties] == causes
+    assert [casualty.cause for casualty in verdict.casualties] == causes
 
 
 def test_times_and_amounts_are_measured() -> None:
@@ -119,8 +119,8 @@ def test_an_unexpected_loss_by_the_kernel(name: str) -> None:
         kernel_log=(line(0, FIRST), *killed(20, group_of(name)), line(120, LAST)),
         after=moment(1, **{"/kubepods": 1}),
         pods_after=tuple(
-            one.model_copy(update={"restarts": 1, "ends": (end(),)}) if one.key == name else one
-            for one in PODS
+            pod.model_copy(update={"restarts": 1, "ends": (end(),)}) if pod.key == name else pod
+            for pod in PODS
         ),
     )
     found = problems(evidence)
@@ -134,7 +134,9 @@ def test_a_wrong_victim_of_an_eviction() -> None:
     gone = pod(GUARANTEED, "Guaranteed", phase="Failed", reason="Evicted", ready=False)
     evidence = evicted().altered(
         pods_after=(PODS[0], PODS[1], gone, PODS[3]),
-        events=tuple(one.model_copy(update={"name": GUARANTEED}) for one in evicted().events or ()),
+        events=tuple(
+            event.model_copy(update={"name": GUARANTEED}) for event in evicted().events or ()
+        ),
     )
     may = MemoryExpectation(may_lose=frozenset({GUARANTEED}))
     assert {text.split(":")[0] for text in problems(evidence, may)} == {"wrong order"}
@@ -158,8 +160,8 @@ def test_a_pod_that_came_later_should_have_gone_first_too() -> None:
 def test_a_burstable_pod_goes_first_only_if_it_takes_more_than_it_asked_for() -> None:
     group = group_of(SAMPLER, "burstable")
     lost = tuple(
-        one.model_copy(update={"restarts": 1, "ends": (end(),)}) if one.key == SAMPLER else one
-        for one in PODS
+        pod.model_copy(update={"restarts": 1, "ends": (end(),)}) if pod.key == SAMPLER else pod
+        for pod in PODS
     )
     evidence = out_of_memory().altered(
         kernel_log=(line(0, FIRST), *killed(20, group), line(120, LAST)),
@@ -294,9 +296,9 @@ def test_old_evictions_and_those_for_other_things_are_nobody_s_loss_now() -> Non
 
 
 def test_an_event_on_the_node_is_told_from_silence() -> None:
-    assert any("an event on the node names" in one for one in judge_memory(hog_killed()).evidence)
+    assert any("an event on the node names" in line for line in judge_memory(hog_killed()).evidence)
     silent = hog_killed().altered(events=())
-    assert any("no event on the node names" in one for one in judge_memory(silent).evidence)
+    assert any("no event on the node names" in line for line in judge_memory(silent).evidence)
 
 
 def test_ranks() -> None:

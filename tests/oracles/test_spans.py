@@ -33,7 +33,7 @@ def test_apart_overlapping_and_touching_spans_are_united() -> None:
 def test_united_spans_hold_the_same_moments_in_order(found: list[Span]) -> None:
     made = united(found)
     assert moments(*made) == moments(*found)
-    assert all(one.end < other.start for one, other in pairwise(made))
+    assert all(earlier.end < other.start for earlier, other in pairwise(made))
 
 
 @given(spans, spans)

@@ -66,19 +66,23 @@ def _config(pki: Pki, port: int) -> str:
 @runs_a_server
 def test_can_i_agrees_with_requests_but_for_what_is_explained(ask: CanI) -> None:
     found = disagreements(ask, OWN, OTHER)
-    assert {one.request for one in found} == set(EXPLAINED)
+    assert {disagreement.request for disagreement in found} == set(EXPLAINED)
     assert listed(ask(("auth", "can-i", "--list"))) == OF_EVERYONE
 
 
 def test_each_request_about_another_node_has_its_question() -> None:
-    assert list(questions(OWN, OTHER)) == [one.name for one in trespasses(OWN, OTHER)]
+    assert list(questions(OWN, OTHER)) == [trespass.name for trespass in trespasses(OWN, OTHER)]
 
 
 def test_what_a_node_may_all_of_a_sudden_is_not_explained() -> None:
     def yes(arguments: object) -> str:
         return "yes\n"
 
-    found = {one.request for one in disagreements(yes, OWN, OTHER) if not one.reason}
+    found = {
+        disagreement.request
+        for disagreement in disagreements(yes, OWN, OTHER)
+        if not disagreement.reason
+    }
     assert {"list-secrets", "delete-node", "read-node"} <= found
 
 

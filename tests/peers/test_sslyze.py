@@ -132,17 +132,17 @@ def test_planted_defects_are_seen(program: Path, authority: Authority, tmp_path:
     assert "TLSv1.1" in found.versions
     assert found.client_certificate is ClientCertificate.NOT_ASKED
     seen = differences(ENDPOINT, found)
-    assert {one.code for one in seen} == {
+    assert {problem.code for problem in seen} == {
         Code.VERSION,
         Code.CLIENT_CERTIFICATE,
         Code.HASH,
         Code.DATES,
     }
     reasons: dict[tuple[str, Code], str] = {
-        ("it", one.code): "known" for one in seen if one.code is not Code.DATES
+        ("it", problem.code): "known" for problem in seen if problem.code is not Code.DATES
     }
     left = unexplained(differences(ENDPOINT, found, explained=reasons))
-    assert [one.code for one in left] == [Code.DATES]
+    assert [problem.code for problem in left] == [Code.DATES]
 
 
 def test_a_port_without_a_server_is_no_scan(program: Path) -> None:

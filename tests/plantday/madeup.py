@@ -44,21 +44,21 @@ def at_ns(seconds: float) -> int:
     return round(at(seconds) * NANOSECONDS)
 
 
-def record(number: int, item: Planned) -> FaultRecord:
-    lasts = BOOT_SECONDS if item.fault.fault == "reboot" else item.for_s or 2.0
+def record(number: int, planned: Planned) -> FaultRecord:
+    lasts = BOOT_SECONDS if planned.fault.fault == "reboot" else planned.for_s or 2.0
     return FaultRecord(
         id=number,
-        fault=item.fault,
-        began=at_ns(item.at_s),
-        seen=at_ns(item.at_s + 1),
+        fault=planned.fault,
+        began=at_ns(planned.at_s),
+        seen=at_ns(planned.at_s + 1),
         proof="seen",
-        heal_began=at_ns(item.at_s + lasts),
-        healed=at_ns(item.at_s + lasts + 1),
+        heal_began=at_ns(planned.at_s + lasts),
+        healed=at_ns(planned.at_s + lasts + 1),
         cure="over",
     )
 
 
-FAULTS = tuple(record(number, item) for number, item in enumerate(PLAN.planned, 1))
+FAULTS = tuple(record(number, planned) for number, planned in enumerate(PLAN.planned, 1))
 ENDED_NS = at_ns(SECONDS + AFTER)
 
 

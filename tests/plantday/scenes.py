@@ -239,7 +239,9 @@ def metrics(node: str) -> MetricEvidence:
         runtime=STACK,
         served=tuple(found),
         stored=tuple(
-            Stored(one.number, one.time, one.devices) for one in found if one.number not in lost
+            Stored(scrape.number, scrape.time, scrape.devices)
+            for scrape in found
+            if scrape.number not in lost
         ),
         marks={BEFORE: 6, HEAL: len(found)},
         drained_s=5.0,

@@ -29,8 +29,8 @@ def small() -> Topology:
     return parse_topology("\n".join(line for line in text.splitlines() if "riscv" not in line))
 
 
-def links_of(item: Planned) -> frozenset[str]:
-    return item.fault.scope.links | item.fault.scope.devices
+def links_of(planned: Planned) -> frozenset[str]:
+    return planned.fault.scope.links | planned.fault.scope.devices
 
 
 # -- activities ------------------------------------------------------------------------------------
@@ -59,8 +59,12 @@ def test_the_plan_of_an_hour_is_that_of_the_file() -> None:
     plan = plan_of_day(Day(DEFAULT_MINUTES), TOPOLOGY)
     assert plan.left_out == ()
     written = load_plan(FILE, TOPOLOGY)
-    assert [item.fault for item in plan.planned] == [item.fault for item in written.schedule()]
-    assert [item.at_s for item in plan.planned] == [item.at_s for item in written.schedule()]
+    assert [planned.fault for planned in plan.planned] == [
+        planned.fault for planned in written.schedule()
+    ]
+    assert [planned.at_s for planned in plan.planned] == [
+        planned.at_s for planned in written.schedule()
+    ]
 
 
 @settings(max_examples=examples(30), deadline=None)
@@ -72,8 +76,8 @@ def test_a_day_of_any_length_has_a_plan_that_fits(minutes: int, topology: Topolo
     day = Day(minutes)
     plan = plan_of_day(day, topology)
     assert plan == plan_of_day(day, topology)
-    assert {item.fault.family for item in plan.planned} == FAMILIES
-    assert max(item.ends_s for item in plan.planned) <= day.at(QUIET)
+    assert {planned.fault.family for planned in plan.planned} == FAMILIES
+    assert max(planned.ends_s for planned in plan.planned) <= day.at(QUIET)
     contradictions = Contradictions(topology)
     assert not any(contradictions.between(*pair) for pair in combinations(plan.planned, 2))
     # As the fixture `chaos` reads it.
@@ -86,10 +90,10 @@ def test_a_bad_model_meets_whole_uplinks_and_devices(minutes: int) -> None:
     day = Day(minutes)
     begin, end = map(day.at, BAD_MODEL)
     tried = [
-        item
-        for item in plan_of_day(day, TOPOLOGY).planned
-        if links_of(item) or item.fault.fault == "reboot"
-        if item.at_s < end and item.ends_s > begin
+        planned
+        for planned in plan_of_day(day, TOPOLOGY).planned
+        if links_of(planned) or planned.fault.fault == "reboot"
+        if planned.at_s < end and planned.ends_s > begin
     ]
     assert tried == []
 
@@ -97,8 +101,8 @@ def test_a_bad_model_meets_whole_uplinks_and_devices(minutes: int) -> None:
 @pytest.mark.parametrize("minutes", [LEAST_MINUTES, DEFAULT_MINUTES, 240])
 def test_a_node_loses_its_power_once_while_the_cloud_is_away(minutes: int) -> None:
     plan = plan_of_day(Day(minutes), TOPOLOGY)
-    (reset,) = [item for item in plan.planned if item.fault.fault == "reboot"]
-    (cut,) = [item for item in plan.planned if "server-cloud" in item.fault.scope.links]
+    (reset,) = [planned for planned in plan.planned if planned.fault.fault == "reboot"]
+    (cut,) = [planned for planned in plan.planned if "server-cloud" in planned.fault.scope.links]
     assert cut.at_s < reset.at_s < reset.ends_s < cut.ends_s
     assert reset.reserved_s >= reset.fault.least_s
 
@@ -107,10 +111,10 @@ def test_a_push_meets_a_silent_git_server() -> None:
     for minutes in (LEAST_MINUTES, DEFAULT_MINUTES, 240):
         day = Day(minutes)
         (silent,) = [
-            item
-            for item in plan_of_day(day, TOPOLOGY).planned
-            if item.fault.fault == "freeze"
-            if "server" in item.fault.scope.nodes
+            planned
+            for planned in plan_of_day(day, TOPOLOGY).planned
+            if planned.fault.fault == "freeze"
+            if "server" in planned.fault.scope.nodes
         ]
         assert any(
             silent.at_s < day.at(activity.at) < silent.ends_s < day.at(activity.until)
@@ -121,7 +125,7 @@ def test_a_push_meets_a_silent_git_server() -> None:
 def test_what_a_smaller_lab_lacks_is_said() -> None:
     plan = plan_of_day(Day(LEAST_MINUTES), small())
     assert any("edge-riscv" in line for line in plan.left_out)
-    assert not any("riscv" in item.fault.title for item in plan.planned)
+    assert not any("riscv" in planned.fault.title for planned in plan.planned)
 
 
 # -- the option ------------------------------------------------------------------------------------

@@ -83,18 +83,18 @@ def test_no_two_want_one_object_otherwise(
     for stage in Stage:
         found: dict[tuple[str, str, str], Manifest] = {}
         for owner, objects in platform.manifests(given, stage).items():
-            for item in objects:
-                if item["kind"] == "CustomResourceDefinition":
+            for document in objects:
+                if document["kind"] == "CustomResourceDefinition":
                     continue  # these are in artifacts, which are made up here
-                about = item["metadata"]
-                key = item["kind"], about.get("namespace", ""), about["name"]
-                assert found.setdefault(key, item) == item, f"{owner}: {key}"
+                about = document["metadata"]
+                key = document["kind"], about.get("namespace", ""), about["name"]
+                assert found.setdefault(key, document) == document, f"{owner}: {key}"
 
 
 def test_the_plan_of_an_hour_breaks_what_this_lab_has(topology: Topology) -> None:
     plan = load_plan(FILE, topology)
     units = get_platform(topology.stacks[0], topology).units(topology)
     services = {unit for of_node in units.values() for unit in of_node}
-    named = {getattr(item.fault, "service", None) for item in plan.schedule()} - {None}
+    named = {getattr(planned.fault, "service", None) for planned in plan.schedule()} - {None}
     assert named
     assert named <= services

@@ -164,9 +164,9 @@ def test_each_of_several_wants_is_checked(pinned: Site) -> None:
     wants = [Want(name, Arch.AARCH64) for name in ("acme-agent", "acme-meter")]
     lock = json.loads(pinned.lock.read_text())
     for name in lock["components"]:
-        one = {**lock, "components": {**lock["components"]}}
-        del one["components"][name]
-        pinned.lock.write_text(json.dumps(one))
+        incomplete = {**lock, "components": {**lock["components"]}}
+        del incomplete["components"][name]
+        pinned.lock.write_text(json.dumps(incomplete))
         for order in (wants, wants[::-1]):
             with pytest.raises(InputError, match=f"{name} is not in the lock"):
                 ArtifactStore.default().resolve(order, Deadline.after(60))

@@ -73,7 +73,9 @@ def endpoints(topology: Topology, server: ApiServer) -> dict[str, Endpoint]:
         if endpoint.name.startswith("kube-apiserver")
     ]
     all_of_it = (*declared, *trespass_endpoints(declared[0], OWN, OTHER))
-    return {it.id: replace(it.as_client(OWN), port=server.port) for it in all_of_it}
+    return {
+        endpoint.id: replace(endpoint.as_client(OWN), port=server.port) for endpoint in all_of_it
+    }
 
 
 def probed(pki: Pki, there: dict[str, Endpoint]) -> list[ProbeRecord]:
@@ -112,7 +114,7 @@ def test_the_same_records_are_red_by_another_declaration(
     ]
     strict = {name: replace(there[name], policy=policy)}
     verdict = judge_identity(OWN, "x", records, strict)
-    found = {one.record.probe: one.finding for one in verdict.judged}
+    found = {judgement.record.probe: judgement.finding for judgement in verdict.judged}
     assert found["right"] is Finding.PASS
     assert found["none"] is found["wrong-name"] is Finding.LET_IN
 

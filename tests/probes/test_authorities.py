@@ -49,7 +49,7 @@ def findings(
     ):
         records = list(case.aim(target).try_all())
         verdict = judge_identity("host", "test", records, {case.endpoint.id: case.endpoint})
-        found += [one.finding for one in verdict.judged]
+        found += [judgement.finding for judgement in verdict.judged]
     return found
 
 

@@ -91,7 +91,7 @@ def met(authority: Authority, client: CloudClient, dial: Dialling) -> list[Probe
 
 def findings(client: CloudClient, records: list[ProbeRecord]) -> dict[str, Finding]:
     verdict = judge_identity(client.node, "x", records, {client.id: client.as_endpoint()})
-    return {one.record.probe: one.finding for one in verdict.judged}
+    return {judgement.record.probe: judgement.finding for judgement in verdict.judged}
 
 
 def test_a_client_that_verifies_turns_each_false_cloud_away(
@@ -110,7 +110,7 @@ def test_a_client_that_verifies_turns_each_false_cloud_away(
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1 is deprecated")
-@pytest.mark.parametrize("policy", [GO_CLIENT, OPENSSL_CLIENT], ids=lambda it: it.name)
+@pytest.mark.parametrize("policy", [GO_CLIENT, OPENSSL_CLIENT], ids=lambda policy: policy.name)
 def test_each_probe_is_red_for_a_client_that_takes_whoever_answers(
     authority: Authority, policy: Policy
 ) -> None:

@@ -74,7 +74,7 @@ def test_mutual_tls_turns_each_away_for_its_reason(
             "host", "go", list(target.try_all()), {target.endpoint.id: target.endpoint}
         )
     assert verdict.passed, str(verdict)
-    assert {one.record.tls for one in verdict.judged} == {f"TLSv{most}", ""}
+    assert {judgement.record.tls for judgement in verdict.judged} == {f"TLSv{most}", ""}
 
 
 @pytest.mark.parametrize(
@@ -98,5 +98,9 @@ def test_a_server_that_verifies_nobody_is_red(
         verdict = judge_identity(
             "host", "go", list(target.try_all()), {target.endpoint.id: target.endpoint}
         )
-    found = {one.record.probe for one in verdict.judged if one.finding is Finding.LET_IN}
+    found = {
+        judgement.record.probe
+        for judgement in verdict.judged
+        if judgement.finding is Finding.LET_IN
+    }
     assert let_in <= found

@@ -132,7 +132,7 @@ def findings(
         names = [name for name in PROBES if name in endpoint.policy.expects]
         records = [target.try_one(joining.probe(name)) for name in names]
     verdict = judge_identity(NODE, "kubeedge", records, {endpoint.id: endpoint})
-    return {one.record.probe: one.finding for one in verdict.judged}, records
+    return {judgement.record.probe: judgement.finding for judgement in verdict.judged}, records
 
 
 BY_TLS = {"foreign-ca", "expired", "server-certificate"}

@@ -35,16 +35,16 @@ def test_each_line_is_a_listener() -> None:
     assert seen[3] == Listener(53, "127.0.0.54")
     assert seen[4] == Listener(10250, "*", "kubelet")
     assert seen[7].address == "10.0.0.1"
-    assert [it.port for it in seen if it.is_loopback] == [10248, 53, 631]
+    assert [listener.port for listener in seen if listener.is_loopback] == [10248, 53, 631]
 
 
 def test_what_is_on_a_wire_and_not_declared_there_is_found() -> None:
     seen = listeners_of(SEEN)
     known = [declared(22), declared(10250), declared(10269, Reach.LOOPBACK)]
     found = undeclared(seen, known, unseen={"10.0.0.1"})
-    assert [(it.port, it.program) for it in found] == [(10269, "yurthub")]
+    assert [(listener.port, listener.program) for listener in found] == [(10269, "yurthub")]
     assert undeclared(seen, [*known, declared(10269)], unseen={"10.0.0.1"}) == ()
-    assert {it.port for it in undeclared(seen, [])} == {22, 80, 10250, 10269}
+    assert {listener.port for listener in undeclared(seen, [])} == {22, 80, 10250, 10269}
 
 
 def test_what_is_declared_and_does_not_listen_is_missing() -> None:

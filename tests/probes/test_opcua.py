@@ -95,7 +95,7 @@ def test_a_device_that_trusts_another_authority_shuts_the_right_peer_out_and_let
     judged = judge_identity(
         "host", "test", [swapped["right"], right], {endpoint.id: endpoint}
     ).judged
-    assert {one.record.probe: one.finding for one in judged} == {
+    assert {judgement.record.probe: judgement.finding for judgement in judged} == {
         "right": Finding.SHUT_OUT,
         "foreign-ca": Finding.LET_IN,
     }
@@ -108,7 +108,7 @@ def test_a_server_that_trusts_anyone_turns_each_probe_red(authority: Authority) 
         found = list(opcua_probes(server, Mint(authority, RIGHT), SocketDial(), limit))
     endpoint = endpoint_of(port, OPCUA_DEVICE)
     judged = judge_identity("host", "test", found, {endpoint.id: endpoint}).judged
-    findings = {one.record.probe: one.finding for one in judged}
+    findings = {judgement.record.probe: judgement.finding for judgement in judged}
     assert findings.pop("right") is Finding.PASS
     assert set(findings.values()) == {Finding.LET_IN}, findings
 

@@ -47,16 +47,20 @@ def test_two_modes_for_one_path_are_refused() -> None:
 
 
 def test_payload_files_of_one_path_must_be_the_same_file(tmp_path: Path) -> None:
-    one = Provision(payload=(PayloadFile("bin/k", tmp_path / "k", "aa"),))
-    two = Provision(payload=(PayloadFile("bin/k", tmp_path / "k", "bb"),))
-    assert (one + one).payload == one.payload
+    first = Provision(payload=(PayloadFile("bin/k", tmp_path / "k", "aa"),))
+    second = Provision(payload=(PayloadFile("bin/k", tmp_path / "k", "bb"),))
+    assert (first + first).payload == first.payload
     with pytest.raises(LabError, match="bin/k"):
-        one + two
+        first + second
 
 
-@given(one=provisions, two=provisions, three=provisions)
+@given(first=provisions, second=provisions, third=provisions)
 def test_provisions_add_up_whatever_the_grouping(
-    one: Provision, two: Provision, three: Provision
+    first: Provision, second: Provision, third: Provision
 ) -> None:
-    assert (one + two) + three == one + (two + three) == Provision.total([one, two, three])
-    assert one + Provision() == one == Provision() + one
+    assert (
+        (first + second) + third
+        == first + (second + third)
+        == Provision.total([first, second, third])
+    )
+    assert first + Provision() == first == Provision() + first

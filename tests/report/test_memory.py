@@ -79,11 +79,11 @@ def made_up() -> Recording:
 def areas(svg: str) -> dict[str, list[tuple[float, float]]]:
     """By colour, the points of the areas."""
     return {
-        one.attrib["fill"]: [
+        polygon.attrib["fill"]: [
             (float(x), float(y))
-            for x, y in (pair.split(",") for pair in one.attrib["points"].split())
+            for x, y in (pair.split(",") for pair in polygon.attrib["points"].split())
         ]
-        for one in ET.fromstring(svg).iter(f"{SVG}polygon")
+        for polygon in ET.fromstring(svg).iter(f"{SVG}polygon")
     }
 
 
@@ -106,14 +106,14 @@ def test_the_areas_lie_on_each_other_and_end_at_the_machine_s_memory() -> None:
 
 def test_the_line_of_two_gibibytes_is_named() -> None:
     svg = memory_svg(made_up(), "hog")
-    texts = [one.text for one in ET.fromstring(svg).iter(f"{SVG}text")]
+    texts = [text.text for text in ET.fromstring(svg).iter(f"{SVG}text")]
     assert texts.count("2 GiB") == 2
     assert {group.value for group in COLOURS} <= set(texts)
 
 
 def test_pressure_is_a_bar_for_as_long_as_it_was_shown() -> None:
     hints = [
-        one.text or "" for one in ET.fromstring(memory_svg(made_up(), "x")).iter(f"{SVG}title")
+        title.text or "" for title in ET.fromstring(memory_svg(made_up(), "x")).iter(f"{SVG}title")
     ]
     assert "MemoryPressure for 76 s" in hints
 
@@ -136,7 +136,7 @@ def test_a_recording_without_looks_has_no_picture() -> None:
     )
 )
 def test_any_looks_are_drawn(looks: list[NodeMemorySeen]) -> None:
-    looks.sort(key=lambda one: one.time)
+    looks.sort(key=lambda look: look.time)
     assert ET.fromstring(memory_svg(recording(*looks), "any")).attrib["viewBox"]
 
 

@@ -26,7 +26,7 @@ def record(probe: str, **more: object) -> ProbeRecord:
 
 
 def page(*seen: tuple[ProbeRecord, Expected]) -> str:
-    return matrix_html([judge_probe(one, expected) for one, expected in seen])
+    return matrix_html([judge_probe(record, expected) for record, expected in seen])
 
 
 def classes(html: str) -> list[str]:

@@ -42,7 +42,7 @@ def test_pods_of_one_node_runtime_and_condition_are_one_group() -> None:
 
 
 def test_the_page_has_ratios_before_times_and_load_beside_them() -> None:
-    found = ratio([one.startup for one in IDLE], [one.startup for one in BUSY])
+    found = ratio([start.startup for start in IDLE], [start.startup for start in BUSY])
     page = starts_html([*IDLE, *OTHER, *BUSY], [NamedRatio("edge-arm", "busy", "idle", found)])
     assert page.index("Ratios") < page.index("From created to Running")
     assert "tcg, load" in page

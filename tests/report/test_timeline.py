@@ -233,8 +233,8 @@ def test_bars_and_labels_of_a_lane_never_overlap(
     assert sum(map(len, lanes)) == len(records)
     for lane in lanes:
         ordered = sorted(lane, key=lambda bar: bar.begins)
-        for one, next_one in pairwise(ordered):
-            assert one.ends < next_one.begins
+        for earlier, later in pairwise(ordered):
+            assert earlier.ends < later.begins
         assert all(bar.begins >= axis.left - 1 and bar.ends <= axis.right + 1 for bar in lane)
 
 

@@ -20,7 +20,7 @@ HUB = "yurthub-multiplexer"
 def test_each_endpoint_is_unique_and_expects_known_probes(stack: Stack, topology: Topology) -> None:
     endpoints = Platform(stack, get_platform(stack.name, topology).addons).endpoints(topology)
     assert len({endpoint.id for endpoint in endpoints}) == len(endpoints)
-    places = {node.name for node in topology.nodes} | {it.name for it in topology.devices}
+    places = {node.name for node in topology.nodes} | {device.name for device in topology.devices}
     for endpoint in endpoints:
         assert endpoint.node in places
         assert set(endpoint.policy.expects) <= set(PROBES), endpoint.id
@@ -51,9 +51,9 @@ def test_each_node_has_its_kubelet_and_no_sshd(topology: Topology) -> None:
 
 def test_the_names_in_requests_are_the_clients(topology: Topology) -> None:
     (api,) = (
-        it
-        for it in get_stack("kubernetes+kubelet").endpoints(topology)
-        if it.name == "kube-apiserver"
+        endpoint
+        for endpoint in get_stack("kubernetes+kubelet").endpoints(topology)
+        if endpoint.name == "kube-apiserver"
     )
     there = api.as_client("edge-arm")
     assert there.request is not None
@@ -71,8 +71,8 @@ def test_yurthubs_multiplexer_is_on_loopback_unless_it_is_asked_for(
         stack = Stack(Kubernetes(), OpenYurt(multiplexer_on_wire=on_wire))
         unit = units_of(stack.provision(context_for(stack))["edge-arm"])["yurthub.service"]
         told[on_wire] = next(word for word in unit.split() if word.startswith("--node-ip="))
-        hubs = [it for it in stack.endpoints(topology) if it.name == HUB]
-        reaches[on_wire] = {it.reach for it in hubs}
+        hubs = [endpoint for endpoint in stack.endpoints(topology) if endpoint.name == HUB]
+        reaches[on_wire] = {hub.reach for hub in hubs}
     assert told == {False: "--node-ip=127.0.0.1", True: "--node-ip=10.77.0.11"}
     assert reaches == {False: {Reach.LOOPBACK}, True: {Reach.WIRE}}
     assert get_stack("kubernetes+openyurt").runtime == OpenYurt()
@@ -88,11 +88,11 @@ def test_the_unit_that_dials_the_cloud_is_declared_for_each_edge_node(
     }
     for name, dialled in expected.items():
         clients = get_platform(name, topology).cloud_clients(topology)
-        assert [(it.node, it.unit, it.port, it.domain) for it in clients] == [
+        assert [(client.node, client.unit, client.port, client.domain) for client in clients] == [
             (node.name, *dialled) for node in topology.edges
         ]
-        (address,) = {it.address for it in clients}
-        assert all(address in map(str, it.server.addresses) for it in clients)
+        (address,) = {client.address for client in clients}
+        assert all(address in map(str, client.server.addresses) for client in clients)
 
 
 def test_plain_text_is_tried_at_each_port_with_tls_and_tls_at_each_one_without(

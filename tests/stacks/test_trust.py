@@ -86,7 +86,11 @@ def test_what_signs_is_apart_from_what_is_trusted(
     server = topology.server.name
     units = units_of(provisions[server])
     flags = flags_of(units["kube-controller-manager.service"])
-    (held,) = (it for it in stack.installed_authorities(topology) if it.domain == CLUSTER)
+    (held,) = (
+        authority
+        for authority in stack.installed_authorities(topology)
+        if authority.domain == CLUSTER
+    )
     assert (flags["cluster-signing-cert-file"], flags["cluster-signing-key-file"]) == (
         held.certificate,
         held.key,
@@ -116,15 +120,25 @@ def test_cloudcore_is_given_its_authority_where_it_looks_for_it_and_in_both_plac
 ) -> None:
     """Secret and file hold the same, and there is a file for each entry that is replaced."""
     stack = get_stack("kubernetes+kubeedge")
-    (held,) = (it for it in stack.installed_authorities(topology) if it.domain == KUBEEDGE_DOMAIN)
-    (shown,) = (it for it in stack.further_certificates(topology) if it.signer == CloudcoreSigner())
-    files = {it.path: it for it in stack.secret_files(topology)}
+    (held,) = (
+        authority
+        for authority in stack.installed_authorities(topology)
+        if authority.domain == KUBEEDGE_DOMAIN
+    )
+    (shown,) = (
+        certificate
+        for certificate in stack.further_certificates(topology)
+        if certificate.signer == CloudcoreSigner()
+    )
+    files = {file.path: file for file in stack.secret_files(topology)}
     assert set(files) == {*held.paths, *shown.paths}
-    assert {it.node for it in files.values()} == {held.node, shown.node} == {topology.server.name}
+    assert (
+        {file.node for file in files.values()} == {held.node, shown.node} == {topology.server.name}
+    )
     authority = Authority.create("KubeEdge")
     keys = FakeKeys(None, {("kubeedge", "casecret"): secret_of(authority)})  # type: ignore[arg-type]
     certificate, key = (files[path].read(keys).content for path in held.paths)
-    assert (certificate, key) == tuple(it.content for it in held.files(authority.identity))
+    assert (certificate, key) == tuple(file.content for file in held.files(authority.identity))
     assert key.startswith(b"-----BEGIN EC PRIVATE KEY-----")
 
 
@@ -132,8 +146,10 @@ def test_edge_nodes_trust_cloudcore_by_the_file_that_they_got_when_they_joined(
     topology: Topology,
 ) -> None:
     stack = get_stack("kubernetes+kubeedge")
-    bundles = [it for it in stack.trust_bundles(topology) if it.domain == KUBEEDGE_DOMAIN]
-    assert {(it.node, it.path) for it in bundles} == {
+    bundles = [
+        bundle for bundle in stack.trust_bundles(topology) if bundle.domain == KUBEEDGE_DOMAIN
+    ]
+    assert {(bundle.node, bundle.path) for bundle in bundles} == {
         (node.name, "/etc/kubeedge/ca/rootCA.crt") for node in topology.edges
     }
-    assert {it.units for it in bundles} == {(EDGECORE_UNIT,)}
+    assert {bundle.units for bundle in bundles} == {(EDGECORE_UNIT,)}

@@ -75,8 +75,8 @@ def test_a_status_is_read_as_it_is() -> None:
 @given(st.text())
 def test_a_time_that_is_none_is_no_time(text: str) -> None:
     twin = {"propertyName": "a", "reported": {"value": "1", "metadata": {"timestamp": text}}}
-    item = {"metadata": {"name": "x"}, "status": {"twins": [twin]}}
-    assert parse_status(item).properties["a"].taken >= 0
+    manifest = {"metadata": {"name": "x"}, "status": {"twins": [twin]}}
+    assert parse_status(manifest).properties["a"].taken >= 0
 
 
 def test_errors_are_read_by_property() -> None:

@@ -89,11 +89,11 @@ def test_the_bounds_of_the_setpoint_are_the_plants(topology: Topology) -> None:
     model = parse_model(model_manifest(device))
 
     def ask(value: str) -> Any:
-        item = device_manifest(topology, device, "edge-arm", cycle_ms=CYCLE_MS)
-        for each in item["spec"]["properties"]:
+        manifest = device_manifest(topology, device, "edge-arm", cycle_ms=CYCLE_MS)
+        for each in manifest["spec"]["properties"]:
             if each["name"] == REQUESTED_SETPOINT:
                 each["desired"] = {"value": value}
-        return checked(parse_device(item, model), REQUESTED_SETPOINT)
+        return checked(parse_device(manifest, model), REQUESTED_SETPOINT)
 
     assert (ask("40"), ask("95.0")) == (40.0, 95.0)
     for value in ("39.9", "95.1", "cold"):
@@ -103,28 +103,28 @@ def test_the_bounds_of_the_setpoint_are_the_plants(topology: Topology) -> None:
 
 def test_a_device_of_rtu_frames_says_so(topology: Topology) -> None:
     device = topology.device("boiler").model_copy(update={"protocol": Protocol.MODBUS_RTU})
-    item = device_manifest(topology, device, "edge-arm", cycle_ms=CYCLE_MS)
-    config = item["spec"]["protocol"]["configData"]
+    manifest = device_manifest(topology, device, "edge-arm", cycle_ms=CYCLE_MS)
+    config = manifest["spec"]["protocol"]["configData"]
     assert config["framing"] == "rtu"
 
 
 def test_a_name_a_cycle_and_properties_may_be_ones_own(topology: Topology) -> None:
     device: Device = topology.device("boiler")
-    item = device_manifest(
+    manifest = device_manifest(
         topology, device, "edge-arm", name="other", cycle_ms=30_000, only=[SEQUENCE]
     )
-    (only,) = item["spec"]["properties"]
-    assert (item["metadata"]["name"], only["name"]) == ("other", SEQUENCE)
+    (only,) = manifest["spec"]["properties"]
+    assert (manifest["metadata"]["name"], only["name"]) == ("other", SEQUENCE)
     assert (only["collectCycle"], only["reportCycle"]) == (30_000, 30_000)
 
 
 def test_each_device_has_the_cycle_that_it_is_given(topology: Topology) -> None:
     given = {"boiler": 7_000, "press": 9_000}
     cycles = {
-        (item["spec"]["deviceModelRef"]["name"], each[kind])
-        for item in twin_manifests(topology, lambda device: given[device.name])
-        if item["kind"] == "Device"
-        for each in item["spec"]["properties"]
+        (manifest["spec"]["deviceModelRef"]["name"], each[kind])
+        for manifest in twin_manifests(topology, lambda device: given[device.name])
+        if manifest["kind"] == "Device"
+        for each in manifest["spec"]["properties"]
         for kind in ("collectCycle", "reportCycle")
     }
     assert cycles == set(given.items())
@@ -161,11 +161,11 @@ def test_a_topology_without_twins_has_none(topology: Topology) -> None:
 @pytest.mark.parametrize("name", ["boiler", "press"])
 def test_a_partial_twin_asks_for_all_and_for_one_thing_more(topology: Topology, name: str) -> None:
     device = topology.device(name)
-    model, item = partial_twin(topology, device, "edge-arm", name="part", cycle_ms=CYCLE_MS)
-    found = parse_device(item, parse_model(model))
+    model, manifest = partial_twin(topology, device, "edge-arm", name="part", cycle_ms=CYCLE_MS)
+    found = parse_device(manifest, parse_model(model))
     assert found.complaints == ()
     assert list(found.properties) == [*(each.point.name for each in properties_of(device)), MISSING]
-    assert (found.key[1], item["spec"]["deviceModelRef"]["name"]) == ("part", "part")
+    assert (found.key[1], manifest["spec"]["deviceModelRef"]["name"]) == ("part", "part")
     # What it asks for more is nowhere else, and beside what there is.
     places = [each.visitor for each in found.properties.values()]
     assert places.count(places[-1]) == 1

@@ -126,15 +126,27 @@ def _made(programs: Mapping[Arch, Path]) -> Path:
     whole = hashlib.sha256(f"{FORMAT} {IMAGES} {DATA_SETS}".encode())
     for arch, program in sorted(programs.items()):
         whole.update(f"\n{arch.value} {_digest(program)}".encode())
-    target = cache_home() / KIND / whole.hexdigest()
+
+    def make(draft: Path, scratch: Path) -> None:
+        write_registry(draft / STORAGE, IMAGES, programs, scratch / "blobs")
+        write_data(draft / DATA, DATA_SETS)
+
+    return made_once(KIND, whole.hexdigest(), "make the registry's content", make)
+
+
+def made_once(kind: str, digest: str, title: str, make: Callable[[Path, Path], None]) -> Path:
+    """The cached folder of that kind and digest; if there is none, `make` creates it.
+
+    `make` gets the folder that it is to create, and one for its own files.
+    """
+    target = cache_home() / kind / digest
     if (target / DONE).exists():
         return target
     deadline = Deadline.scaled(_MAKE_SECONDS)
-    with step("make the registry's content") as this, building(KIND, deadline, this) as scratch:
+    with step(title) as this, building(kind, deadline, this) as scratch:
         if not (target / DONE).exists():
             draft = scratch / "content"
-            write_registry(draft / STORAGE, IMAGES, programs, scratch / "blobs")
-            write_data(draft / DATA, DATA_SETS)
+            make(draft, scratch)
             (draft / DONE).touch()
             for file in draft.rglob("*"):
                 if file.is_file():

@@ -55,7 +55,7 @@ from edge_lab.images import AnyImage, DebianProgram
 from edge_lab.pki import InstalledCertificate, Request, TrustBundle
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import GuestFile, Provision
-from edge_lab.stacks import Stack, kubeconfig_of_files
+from edge_lab.stacks import Stack
 from edge_lab.stacks.serving import serving
 from edge_lab.topology import Node, Topology
 
@@ -119,12 +119,12 @@ class Gitops(AddOn):
 
     def _controller(self, ctx: AddOnContext, name: str) -> Provision:
         place, url = place_of(ctx.topology), ctx.api.url
-        shown = place.cluster_authority, place.certificate(name), place.key(name)
-        kinds = (*PYTHON, KINDS_PROGRAM, url, *shown, *KINDS[name])
-        authority, certificate, key = shown
-        config = kubeconfig_of_files(url, authority=authority, certificate=certificate, key=key)
+        keys = place.controller_keys(name)
+        kinds = (*PYTHON, KINDS_PROGRAM, url, *keys.arguments, *KINDS[name])
         service = controller_service(place, name, kinds, ctx.api.unit)
-        return service.provision(GuestFile.text(place.kubeconfig(name), config, 0o600))
+        return service.provision(
+            GuestFile.text(place.kubeconfig(name), keys.kubeconfig(url), 0o600)
+        )
 
     def units(self, topology: Topology, node: Node, stack: Stack) -> tuple[str, ...]:
         if node.name != topology.server.name:

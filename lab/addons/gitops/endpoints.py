@@ -14,6 +14,7 @@ from edge_lab.addons.gitops.names import (
     SOURCE_HEALTH,
     SOURCE_METRICS,
 )
+from edge_lab.core.ports import port_of
 from edge_lab.probes.endpoint import Endpoint, Speaks, plain_on_loopback
 from edge_lab.probes.expected import MUTUAL_TLS
 from edge_lab.probes.request import Request
@@ -44,7 +45,7 @@ def gitops_endpoints(topology: Topology) -> tuple[Endpoint, ...]:
     return (
         git,
         *(
-            plain_on_loopback(name, server, int(address.rpartition(":")[2]), path, purpose)
+            plain_on_loopback(name, server, port_of(address), path, purpose)
             for name, address, path, purpose in loopback
         ),
     )

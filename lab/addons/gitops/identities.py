@@ -21,7 +21,6 @@ from edge_lab.pki import (
     CertificateSpec,
     IdentityRequest,
     InstalledCertificate,
-    LabSigner,
     Pki,
     Request,
     TrustBundle,
@@ -99,14 +98,8 @@ def reader_secret(pki: Pki) -> Manifest:
 def certificates_on(topology: Topology, place: Place) -> tuple[InstalledCertificate, ...]:
     """The certificates that the controllers present to the API server."""
     return tuple(
-        InstalledCertificate(
-            name=name,
-            node=topology.server.name,
-            spec=controller_spec(name),
-            signer=LabSigner(CLUSTER),
-            certificate=place.certificate(name),
-            key=place.key(name),
-            unit=unit,
+        place.controller_keys(name).client_certificate(
+            name, topology.server.name, controller_spec(name), unit
         )
         for name, unit in CONTROLLERS.items()
     )

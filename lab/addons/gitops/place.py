@@ -20,6 +20,7 @@ from edge_lab.addons.gitops.names import (
     SOURCE_METRICS,
     STATE,
 )
+from edge_lab.addons.tlsfiles import TlsFiles
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT
 from edge_lab.topology import Topology
 
@@ -79,6 +80,10 @@ class Place:
     @property
     def cluster_authority(self) -> str:
         return f"{self.files}/cluster-ca.crt"
+
+    def controller_keys(self, controller: str) -> TlsFiles:
+        """Its identity at the API server."""
+        return TlsFiles(self.cluster_authority, self.certificate(controller), self.key(controller))
 
     @property
     def repositories(self) -> str:

@@ -71,7 +71,7 @@ def _block(name: str, content: Mapping[str, Any]) -> Block:
         samples=meta["stats"]["numSamples"],
         start=meta["minTime"] / 1000,
         uploaded=datetime.fromisoformat(thanos["upload_time"]).timestamp(),
-        # Sizes of meta.json itself are not written.
+        # It does not list its own size.
         expected={
             file["rel_path"]: file.get("size_bytes")
             for file in thanos["files"]

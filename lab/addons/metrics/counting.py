@@ -83,8 +83,8 @@ def compare(
     Numbers begin with 1 without gaps; a number in between that is not in `served` was never
     served.
     """
-    last = max((one.number for one in served), default=0) if until is None else until
-    judged = {one.number: one for one in served if after < one.number <= last}
+    last = max((scrape.number for scrape in served), default=0) if until is None else until
+    judged = {scrape.number: scrape for scrape in served if after < scrape.number <= last}
     by_number: dict[int, list[Stored]] = {}
     for sample in stored:
         if after < sample.number and (until is None or sample.number <= until):
@@ -93,7 +93,7 @@ def compare(
     return Count(
         served=len(judged),
         stored=len(known),
-        doubtful=sum(one.doubtful for one in judged.values()),
+        doubtful=sum(scrape.doubtful for scrape in judged.values()),
         gaps=tuple(_gaps(judged[number] for number in sorted(judged) if number not in by_number)),
         repeated=tuple(
             number
@@ -102,15 +102,15 @@ def compare(
         ),
         wrong=tuple(
             number
-            for number, one in known.items()
-            if any(dict(sample.devices) != dict(one.devices) for sample in by_number[number])
+            for number, scrape in known.items()
+            if any(dict(sample.devices) != dict(scrape.devices) for sample in by_number[number])
         ),
         unknown=tuple(sorted(by_number.keys() - judged.keys())),
         misdated=tuple(
             number
-            for number, one in known.items()
+            for number, scrape in known.items()
             if any(
-                abs(sample.time - one.time) > tolerance * NANOSECONDS
+                abs(sample.time - scrape.time) > tolerance * NANOSECONDS
                 for sample in by_number[number]
             )
         ),
@@ -120,13 +120,13 @@ def compare(
 def _gaps(missing: Iterable[Served]) -> Iterable[Gap]:
     """Contiguous gaps, without doubtful numbers."""
     row: list[Served] = []
-    for one in missing:
-        if one.doubtful:
+    for scrape in missing:
+        if scrape.doubtful:
             continue
-        if row and one.number != row[-1].number + 1:
+        if row and scrape.number != row[-1].number + 1:
             yield Gap(tuple(row))
             row = []
-        row.append(one)
+        row.append(scrape)
     if row:
         yield Gap(tuple(row))
 
@@ -135,5 +135,7 @@ def untrue(served: Iterable[Served], device: str, steps: Iterable[int]) -> tuple
     """The numbers served with a sequence number that is not in the device's ground truth."""
     known = set(steps)
     return tuple(
-        one.number for one in served if device in one.devices and one.devices[device] not in known
+        scrape.number
+        for scrape in served
+        if device in scrape.devices and scrape.devices[device] not in known
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from edge_lab.addons.metrics.identities import METRICS_DOMAIN, receiver_spec, sender_spec
 from edge_lab.addons.metrics.names import EXPORTER, EXPORTER_ADDRESS, RECEIVER, RECEIVER_PORT
 from edge_lab.addons.metrics.senders import Sender
+from edge_lab.core.ports import port_of
 from edge_lab.probes.cloudclient import CloudClient
 from edge_lab.probes.endpoint import Endpoint, Speaks, plain_on_loopback
 from edge_lab.probes.expected import MUTUAL_TLS
@@ -31,7 +32,7 @@ def metrics_endpoints(topology: Topology) -> Iterable[Endpoint]:
     )
     for node in topology.edges:
         yield plain_on_loopback(
-            EXPORTER, node.name, _port(EXPORTER_ADDRESS), "/healthz", "samples for senders"
+            EXPORTER, node.name, port_of(EXPORTER_ADDRESS), "/healthz", "samples for senders"
         )
 
 
@@ -61,7 +62,3 @@ def receiver_clients(topology: Topology, sender: Sender) -> tuple[CloudClient, .
         )
         for node in topology.edges
     )
-
-
-def _port(listens: str) -> int:
-    return int(listens.rpartition(":")[2])

@@ -84,8 +84,8 @@ def parse_served(text: str) -> dict[str, tuple[Served, ...]]:
         found.setdefault(sender, {})[served.number] = served
     return {
         sender: tuple(
-            Served(one.number, one.time, one.devices, (sender, one.number) in doubtful)
-            for one in by_number.values()
+            Served(scrape.number, scrape.time, scrape.devices, (sender, scrape.number) in doubtful)
+            for scrape in by_number.values()
         )
         for sender, by_number in found.items()
     }
@@ -102,7 +102,7 @@ def parse_answer(text: str) -> tuple[Answer, ...]:
         if document["status"] != "success":
             raise LabError(f"the query was refused: {document.get('error', text)}")
         kind = document["data"]["resultType"]
-        return tuple(_answer(one, kind) for one in document["data"]["result"])
+        return tuple(_answer(series, kind) for series in document["data"]["result"])
     except (ValueError, KeyError, TypeError) as trouble:
         raise LabError(f"no answer to a query: {text[:200]!r}") from trouble
 

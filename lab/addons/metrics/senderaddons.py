@@ -11,7 +11,6 @@ from edge_lab.addons.metrics.identities import METRICS_DOMAIN, sidecar_spec
 from edge_lab.addons.metrics.names import (
     BLOCKS,
     EXPORTER,
-    HOME,
     METRICS,
     SCRAPES,
     SIDECAR,
@@ -30,6 +29,7 @@ from edge_lab.addons.metrics.thanos import (
     objects_config,
     secret_key,
     server_services,
+    sidecar_files,
     sidecar_service,
 )
 from edge_lab.addons.metrics.thanosendpoints import sidecar_clients, thanos_endpoints
@@ -77,8 +77,7 @@ class SenderAddOn(AddOn):
         return receiver_clients(topology, self.sender)
 
     def wait_ready(self, cluster: Cluster) -> None:
-        """Waits until its view has samples of each node that are newer than the start of the
-        wait."""
+        """Waits until its view has a sample of each node of the last FRESH_SECONDS."""
         server = cluster.access.machines[cluster.topology.server.name]
         view = sender_view(cluster.topology, self.sender)
         for node in cluster.topology.edges:
@@ -86,7 +85,9 @@ class SenderAddOn(AddOn):
 
             def fresh(query: str = query) -> bool:
                 answers = view.query(server, query, cluster.deadline.within(ASK_SECONDS))
-                return any(value < FRESH_SECONDS for one in answers for _, value in one.samples)
+                return any(
+                    value < FRESH_SECONDS for answer in answers for _, value in answer.samples
+                )
 
             cluster.deadline.wait_for(
                 f"samples of {node.name} by {self.sender.title}",
@@ -148,9 +149,10 @@ class MetricsThanos(SenderAddOn):
         )
         if node.name != ctx.topology.server.name:
             identity = pki.identity(METRICS_DOMAIN, f"sidecar-{node.name}")
+            tls = sidecar_files(place)
             sidecar = sidecar_service(place).provision(
-                GuestFile(f"{HOME}/sidecar.crt", identity.certificate_pem),
-                GuestFile(f"{HOME}/sidecar.key", identity.key_pem, 0o600),
+                GuestFile(tls.certificate, identity.certificate_pem),
+                GuestFile(tls.key, identity.key_pem, 0o600),
             )
             return Provision.total((super().provision(ctx, node), common, sidecar))
         sidecars = tuple(

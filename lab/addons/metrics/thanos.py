@@ -32,6 +32,7 @@ from edge_lab.addons.metrics.names import (
 from edge_lab.addons.metrics.place import Place
 from edge_lab.addons.metrics.receiver import LOOKBACK_SECONDS, WEB
 from edge_lab.addons.metrics.senders import SIDECAR_SENDER
+from edge_lab.addons.tlsfiles import TlsFiles
 from edge_lab.core.yamltext import yaml_text
 from edge_lab.pki import Pki, SigningKeyRequest
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT
@@ -136,7 +137,13 @@ def objects_command(place: Place, ports: Ports = PORTS) -> tuple[str, ...]:
     )
 
 
+def sidecar_files(place: Place) -> TlsFiles:
+    """What the sidecar presents to the querier, and the authority with which it verifies it."""
+    return TlsFiles(place.ca, f"{place.files}/sidecar.crt", f"{place.files}/sidecar.key")
+
+
 def sidecar_command(place: Place, ports: Ports = PORTS) -> tuple[str, ...]:
+    tls = sidecar_files(place)
     return (
         f"{place.bin}/{THANOS}",
         "sidecar",
@@ -145,9 +152,9 @@ def sidecar_command(place: Place, ports: Ports = PORTS) -> tuple[str, ...]:
         f"--objstore.config-file={place.config('objects')}",
         f"--http-address={ports.sidecar_http}",
         f"--grpc-address={ports.sidecar}",
-        f"--grpc-server-tls-cert={place.files}/sidecar.crt",
-        f"--grpc-server-tls-key={place.files}/sidecar.key",
-        f"--grpc-server-tls-client-ca={place.ca}",
+        f"--grpc-server-tls-cert={tls.certificate}",
+        f"--grpc-server-tls-key={tls.key}",
+        f"--grpc-server-tls-client-ca={tls.authority}",
     )
 
 

@@ -19,6 +19,7 @@ from edge_lab.addons.metrics.names import (
     STORE_PORT,
     unit,
 )
+from edge_lab.core.ports import port_of
 from edge_lab.probes.cloudclient import CloudClient
 from edge_lab.probes.endpoint import Endpoint, Reach, Speaks, plain_on_loopback
 from edge_lab.probes.expected import ANYONE_BY_TLS, MUTUAL_TLS, NOT_PROBED, loopback
@@ -57,10 +58,12 @@ def thanos_endpoints(topology: Topology) -> Iterable[Endpoint]:
         right=sender_spec("{client}"),
         request=Request("/-/ready"),
     )
-    yield _grpc_on_loopback(f"{QUERY}-grpc", server, _port(QUERY_GRPC), "queries by other queriers")
+    yield _grpc_on_loopback(
+        f"{QUERY}-grpc", server, port_of(QUERY_GRPC), "queries by other queriers"
+    )
     yield _grpc_on_loopback(STORE, server, STORE_PORT, "blocks, for the querier")
     yield plain_on_loopback(
-        f"{STORE}-http", server, _port(STORE_HTTP), "/-/healthy", "metrics of the store gateway"
+        f"{STORE}-http", server, port_of(STORE_HTTP), "/-/healthy", "metrics of the store gateway"
     )
     for node in topology.edges:
         yield Endpoint(
@@ -79,7 +82,7 @@ def thanos_endpoints(topology: Topology) -> Iterable[Endpoint]:
         yield plain_on_loopback(
             f"{SIDECAR}-http",
             node.name,
-            _port(SIDECAR_HTTP),
+            port_of(SIDECAR_HTTP),
             "/-/healthy",
             "metrics of the sidecar",
         )
@@ -116,7 +119,3 @@ def sidecar_clients(topology: Topology) -> tuple[CloudClient, ...]:
         )
         for node in topology.edges
     )
-
-
-def _port(listens: str) -> int:
-    return int(listens.rpartition(":")[2])

@@ -14,16 +14,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from edge_lab.addons.cache.content import DONE, STORAGE, payload_files
+from edge_lab.addons.cache.content import STORAGE, made_once, payload_files
 from edge_lab.addons.cache.storage import Repository, blob_place, put_blobs
 from edge_lab.addons.models.names import REPOSITORY
 from edge_lab.addons.models.onnxfile import HIDDEN, onnx_file
 from edge_lab.addons.models.versions import INPUTS, ModelVersion, versions_for
 from edge_lab.artifacts.imagelayout import MANIFEST
-from edge_lab.core.deadline import Deadline
-from edge_lab.core.home import cache_home
-from edge_lab.core.step import step
-from edge_lab.images.scratch import building, settle
 from edge_lab.provisioning.provision import PayloadFile
 
 KIND = "models"
@@ -34,7 +30,6 @@ ARTIFACT = "application/vnd.edge-lab.model.v1"
 CONFIG = "application/vnd.oci.empty.v1+json"
 ONNX, JSON = "application/onnx", "application/json"
 MODEL_FILE, SCALING_FILE = "model.onnx", "scaling.json"
-_MAKE_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -71,20 +66,12 @@ def model_content(period_ms: int) -> ModelContent:
     """
     versions = versions_for(period_ms / 1000)
     whole = hashlib.sha256(f"{FORMAT} {HIDDEN} {sorted(versions.items())}".encode()).hexdigest()
-    target = cache_home() / KIND / whole
-    if not (target / DONE).exists():
-        deadline = Deadline.scaled(_MAKE_SECONDS)
-        with step("make the models") as this, building(KIND, deadline, this) as scratch:
-            if not (target / DONE).exists():
-                draft = scratch / "content"
-                digests = write_models(draft / STORAGE, versions)
-                (draft / DIGESTS).write_text(json.dumps(digests), encoding="utf-8")
-                (draft / DONE).touch()
-                for file in draft.rglob("*"):
-                    if file.is_file():
-                        settle(file)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                draft.rename(target)
+
+    def make(draft: Path, scratch: Path) -> None:
+        digests = write_models(draft / STORAGE, versions)
+        (draft / DIGESTS).write_text(json.dumps(digests), encoding="utf-8")
+
+    target = made_once(KIND, whole, "make the models", make)
     digests = json.loads((target / DIGESTS).read_text(encoding="utf-8"))
     return ModelContent(target, digests, versions)
 

@@ -13,13 +13,12 @@ from edge_lab.addons.models.names import (
     TLS_KEYS,
     unit,
 )
-from edge_lab.addons.tlsfiles import CA, CERTIFICATE, KEY, tls_files
+from edge_lab.addons.tlsfiles import TlsFiles, tls_files
 from edge_lab.pki import (
     CLUSTER,
     CertificateSpec,
     IdentityRequest,
     InstalledCertificate,
-    LabSigner,
     Pki,
     Request,
     TrustBundle,
@@ -31,6 +30,11 @@ from edge_lab.topology import Node, Topology
 
 MODELS_DOMAIN = TrustDomain("models", "edge-lab models")
 OPERATOR_USER = "edge-lab:models-operator"
+
+API_FILES, INFERENCE_FILES, OPERATOR_FILES = map(
+    TlsFiles.in_folder, (API_KEYS, TLS_KEYS, OPERATOR_KEYS)
+)
+"""Of a node's agent at the API server, for the cloud's inference server, and of the operator."""
 
 
 def agent_identity(node: str) -> str:
@@ -84,19 +88,10 @@ def key_files(topology: Topology, node: Node, pki: Pki) -> tuple[GuestFile, ...]
     return tuple(found)
 
 
-def paths(folder: str) -> dict[str, str]:
-    """The files of `tls_files`, for configurations."""
-    return {
-        "authority": f"{folder}/{CA}",
-        "certificate": f"{folder}/{CERTIFICATE}",
-        "key": f"{folder}/{KEY}",
-    }
-
-
 def api_certificates(topology: Topology) -> tuple[InstalledCertificate, ...]:
     """What agents and operator present to the API server."""
     held = [
-        (node.name, "models-agent", CertificateSpec(agent_user(node.name)), API_KEYS, AGENT)
+        (node.name, "models-agent", CertificateSpec(agent_user(node.name)), API_FILES, AGENT)
         for node in topology.nodes
     ]
     held.append(
@@ -104,30 +99,18 @@ def api_certificates(topology: Topology) -> tuple[InstalledCertificate, ...]:
             topology.server.name,
             "models-operator",
             CertificateSpec(OPERATOR_USER),
-            OPERATOR_KEYS,
+            OPERATOR_FILES,
             OPERATOR,
         )
     )
     return tuple(
-        InstalledCertificate(
-            name=name,
-            node=node,
-            spec=spec,
-            signer=LabSigner(CLUSTER),
-            certificate=paths(folder)["certificate"],
-            key=paths(folder)["key"],
-            unit=unit(service),
-        )
-        for node, name, spec, folder, service in held
+        paths.client_certificate(name, node, spec, unit(service))
+        for node, name, spec, paths, service in held
     )
 
 
 def api_trust(topology: Topology) -> tuple[TrustBundle, ...]:
     """The authority with which they verify it."""
-    agents = (
-        TrustBundle(node.name, CLUSTER, paths(API_KEYS)["authority"], (unit(AGENT),))
-        for node in topology.nodes
-    )
-    server = topology.server.name
-    operator = TrustBundle(server, CLUSTER, paths(OPERATOR_KEYS)["authority"], (unit(OPERATOR),))
+    agents = (API_FILES.trust(node.name, unit(AGENT)) for node in topology.nodes)
+    operator = OPERATOR_FILES.trust(topology.server.name, unit(OPERATOR))
     return (*agents, operator)

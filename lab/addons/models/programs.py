@@ -15,10 +15,9 @@ from edge_lab.addons.cache.names import (
     ORIGIN_PORT,
     ORIGIN_UNIT,
 )
-from edge_lab.addons.models.identities import paths
+from edge_lab.addons.models.identities import API_FILES, INFERENCE_FILES, OPERATOR_FILES
 from edge_lab.addons.models.names import (
     AGENT,
-    API_KEYS,
     CLOUD_PORT,
     CONFIG,
     FEED,
@@ -28,14 +27,12 @@ from edge_lab.addons.models.names import (
     NAMESPACE,
     OPERATOR,
     OPERATOR_CONFIG,
-    OPERATOR_KEYS,
     OPERATOR_PORT,
     PORT,
     READY,
     RUNTIME,
     SERVER,
     STATE,
-    TLS_KEYS,
     TOOL,
     unit,
 )
@@ -117,7 +114,7 @@ def node_config(topology: Topology, node: Node, api: str) -> dict[str, Any]:
         "node": node.name,
         "folder": FOLDER,
         "namespace": NAMESPACE,
-        "api": {"url": api, **paths(API_KEYS)},
+        "api": {"url": api, **API_FILES.as_config()},
         # The node's cache first: what it has needs no uplink. The registry has the last word.
         "sources": [*([] if on_server else [{"url": f"http://127.0.0.1:{CACHE_PORT}"}]), origin],
         "host": "127.0.0.1",
@@ -126,9 +123,9 @@ def node_config(topology: Topology, node: Node, api: str) -> dict[str, Any]:
     }
     if on_server:
         config["health"] = OPERATOR_PORT
-        config["tls"] = {"host": str(server), "port": CLOUD_PORT, **paths(TLS_KEYS)}
+        config["tls"] = {"host": str(server), "port": CLOUD_PORT, **INFERENCE_FILES.as_config()}
     else:
-        config["cloud"] = {"url": f"https://{server}:{CLOUD_PORT}", **paths(TLS_KEYS)}
+        config["cloud"] = {"url": f"https://{server}:{CLOUD_PORT}", **INFERENCE_FILES.as_config()}
         device = judged_device(topology, node)
         if device is not None:
             config["feed"] = feed_config(topology, device)
@@ -220,9 +217,8 @@ def node_provision(topology: Topology, node: Node, api: str, api_unit: str) -> P
     files = [_json(CONFIG, config), tool()]
     urls = [f"http://127.0.0.1:{PORT}/healthz"]
     if node.name == topology.server.name:
-        files.append(
-            _json(OPERATOR_CONFIG, {**config, "api": {"url": api, **paths(OPERATOR_KEYS)}})
-        )
+        api_of_operator = {"url": api, **OPERATOR_FILES.as_config()}
+        files.append(_json(OPERATOR_CONFIG, {**config, "api": api_of_operator}))
     found = services(topology, node, api_unit)
     return Provision.total(
         (

@@ -41,7 +41,7 @@ from edge_lab.images import AnyImage
 from edge_lab.pki import InstalledCertificate, Request, TrustBundle
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import GuestFile, Provision
-from edge_lab.stacks import Stack, kubeconfig_of_files
+from edge_lab.stacks import Stack
 from edge_lab.stacks.openyurt import OpenYurt
 from edge_lab.stacks.serving import serving
 from edge_lab.topology import Node, Topology, TopologyProblem
@@ -91,14 +91,12 @@ class Pools(AddOn):
         return drop_in + witness_provision(WITNESS, HOME, STATE)
 
     def _manager(self, ctx: AddOnContext, node: Node) -> Provision:
-        authority, certificate, key = PLACE.credentials
-        url = ctx.api.url
-        config = kubeconfig_of_files(url, authority=authority, certificate=certificate, key=key)
-        before = (*PYTHON, KINDS_PROGRAM, url, *PLACE.credentials, *KINDS)
+        url, keys = ctx.api.url, PLACE.keys
+        before = (*PYTHON, KINDS_PROGRAM, url, *keys.arguments, *KINDS)
         return Provision.total(
             (
                 manager_service(PLACE, before, ctx.api.unit).provision(
-                    GuestFile.text(PLACE.kubeconfig, config, 0o600),
+                    GuestFile.text(PLACE.kubeconfig, keys.kubeconfig(url), 0o600),
                     GuestFile.text(KINDS_PROGRAM, guest_program("kinds")),
                     *key_files(ctx.given.pki),
                 ),

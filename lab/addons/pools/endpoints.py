@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edge_lab.addons.pools.names import HEALTH, METRICS, WEBHOOK_PORT, YURT_MANAGER
+from edge_lab.core.ports import port_of
 from edge_lab.probes.endpoint import Endpoint, Speaks, plain_on_loopback
 from edge_lab.probes.expected import ANYONE_BY_TLS, let_in
 from edge_lab.probes.request import Request
@@ -24,7 +25,7 @@ def pools_endpoints(topology: Topology) -> tuple[Endpoint, ...]:
             request=Request("/"),
         ),
         *(
-            plain_on_loopback(name, server, int(address.rpartition(":")[2]), path, purpose)
+            plain_on_loopback(name, server, port_of(address), path, purpose)
             for name, address, path, purpose in (
                 (f"{YURT_MANAGER}-metrics", METRICS, "/metrics", "its metrics and profiles"),
                 (f"{YURT_MANAGER}-health", HEALTH, "/healthz", "its health"),

@@ -12,7 +12,7 @@ from edge_lab.addons.pools.names import (
     WEBHOOK_PORT,
     YURT_MANAGER,
 )
-from edge_lab.addons.tlsfiles import CA, CERTIFICATE, KEY
+from edge_lab.addons.tlsfiles import TlsFiles
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT
 
 
@@ -32,9 +32,9 @@ class Place:
         return f"{self.files}/kubeconfig"
 
     @property
-    def credentials(self) -> tuple[str, str, str]:
-        """Paths of the authority, the certificate and its key."""
-        return f"{self.files}/{CA}", f"{self.files}/{CERTIFICATE}", f"{self.files}/{KEY}"
+    def keys(self) -> TlsFiles:
+        """Its identity at the API server."""
+        return TlsFiles.in_folder(self.files)
 
     @property
     def webhook_keys(self) -> str:

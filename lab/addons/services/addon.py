@@ -8,7 +8,7 @@ from edge_lab.addons.base import AddOn, AddOnContext, Stage
 from edge_lab.addons.services.credentials import (
     certificates_on,
     files_on,
-    kubeconfig_on,
+    kubeconfig_for,
     trust_on,
 )
 from edge_lab.addons.services.dns import READY, dns_provision
@@ -60,7 +60,7 @@ class Services(AddOn):
         def access(program: str) -> str:
             if cache is not None:
                 return kubeconfig(cache.api_cache_url)
-            return kubeconfig_on(node, program, ctx.api.url)
+            return kubeconfig_for(program, ctx.api.url)
 
         keys = () if cache is not None else files_on(node, ctx.given.pki, ctx.api.ca_pem)
         return Provision.total(

@@ -8,6 +8,7 @@ from edge_lab.addons.services.dns import HEALTH, METRICS, READY
 from edge_lab.addons.services.names import COREDNS, DNS_PORT, KUBE_PROXY
 from edge_lab.addons.services.proxy import HEALTH as PROXY_HEALTH
 from edge_lab.addons.services.proxy import METRICS as PROXY_METRICS
+from edge_lab.core.ports import port_of
 from edge_lab.probes.endpoint import Endpoint, Speaks, plain_on_loopback
 from edge_lab.topology import Node
 
@@ -34,5 +35,5 @@ def _of(node: Node) -> Iterable[Endpoint]:
         admits="anyone on the node's networks",
     )
     for name, listens, path in _LOCAL:
-        port, purpose = int(listens.rpartition(":")[2]), f"{path} of {name.rpartition('-')[0]}"
+        port, purpose = port_of(listens), f"{path} of {name.rpartition('-')[0]}"
         yield plain_on_loopback(name, node.name, port, path, purpose)

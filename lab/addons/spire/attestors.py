@@ -10,7 +10,8 @@ import yaml
 from edge_lab.addons.spire.hcl import plugin
 from edge_lab.addons.spire.identities import kubelet_client, kubelet_identity
 from edge_lab.addons.spire.names import AGENT_UNIT, CONFIG, agent_nodes
-from edge_lab.pki import CLUSTER, InstalledCertificate, LabSigner, Pki, TrustBundle
+from edge_lab.addons.tlsfiles import TlsFiles
+from edge_lab.pki import CLUSTER, InstalledCertificate, Pki, TrustBundle
 from edge_lab.provisioning.provision import GuestFile
 from edge_lab.stacks import Stack
 from edge_lab.stacks.endpoints import EDGED_PORT, KUBELET_PORT
@@ -18,7 +19,7 @@ from edge_lab.stacks.k3s_node import KUBELET_DROP_IN as K3S_DROP_IN
 from edge_lab.stacks.kubelet import DROP_INS
 from edge_lab.topology import Node, Topology
 
-CERTIFICATE, KEY, AUTHORITY = (f"{CONFIG}/kubelet{end}" for end in (".crt", ".key", "-ca.crt"))
+KUBELET_FILES = TlsFiles(*(f"{CONFIG}/kubelet{end}" for end in ("-ca.crt", ".crt", ".key")))
 DROP_IN = "70-spire.conf"
 
 AUTHORIZED_FOR = "24h"
@@ -42,9 +43,9 @@ def workload_attestor(topology: Topology, node: Node, stack: Stack) -> dict[str,
     return {
         'WorkloadAttestor "k8s"': plugin(
             kubelet_secure_port=KUBELET_PORT,
-            kubelet_ca_path=AUTHORITY,
-            certificate_path=CERTIFICATE,
-            private_key_path=KEY,
+            kubelet_ca_path=KUBELET_FILES.authority,
+            certificate_path=KUBELET_FILES.certificate,
+            private_key_path=KUBELET_FILES.key,
         )
     }
 
@@ -56,20 +57,14 @@ def asking(topology: Topology, stack: Stack) -> tuple[Node, ...]:
 
 def certificate_on(node: Node) -> InstalledCertificate:
     """The certificates that agents present to kubelets."""
-    return InstalledCertificate(
-        name="spire-agent",
-        node=node.name,
-        spec=kubelet_client(node.name),
-        signer=LabSigner(CLUSTER),
-        certificate=CERTIFICATE,
-        key=KEY,
-        unit=AGENT_UNIT,
+    return KUBELET_FILES.client_certificate(
+        "spire-agent", node.name, kubelet_client(node.name), AGENT_UNIT
     )
 
 
 def trust_on(node: Node) -> TrustBundle:
     """The authority with which the agent verifies the kubelet."""
-    return TrustBundle(node.name, CLUSTER, AUTHORITY, (AGENT_UNIT,))
+    return KUBELET_FILES.trust(node.name, AGENT_UNIT)
 
 
 def attestor_files(topology: Topology, node: Node, stack: Stack, pki: Pki) -> tuple[GuestFile, ...]:
@@ -78,9 +73,7 @@ def attestor_files(topology: Topology, node: Node, stack: Stack, pki: Pki) -> tu
         return ()
     identity = pki.identity(CLUSTER, kubelet_identity(node.name))
     return (
-        GuestFile(CERTIFICATE, identity.certificate_pem),
-        GuestFile(KEY, identity.key_pem, 0o600),
-        GuestFile(AUTHORITY, pki.authority(CLUSTER).certificate_pem),
+        *KUBELET_FILES.files(identity, pki.authority(CLUSTER).certificate_pem),
         _authorized_for_long(topology, node, stack),
     )
 

@@ -15,6 +15,7 @@ from edge_lab.addons.spire.names import (
     agent_nodes,
     server_id,
 )
+from edge_lab.core.ports import port_of
 from edge_lab.pki import CertificateSpec, Usage
 from edge_lab.probes.cloudclient import SPIFFE_CLIENT, CloudClient
 from edge_lab.probes.endpoint import Endpoint, Speaks, plain_on_loopback
@@ -39,13 +40,17 @@ def _endpoints(topology: Topology) -> Iterable[Endpoint]:
     yield plain_on_loopback(
         f"{SPIRE_SERVER}-health",
         topology.server.name,
-        _port(SERVER_HEALTH),
+        port_of(SERVER_HEALTH),
         "/ready",
         "the server's health",
     )
     for node in agent_nodes(topology):
         yield plain_on_loopback(
-            f"{SPIRE_AGENT}-health", node.name, _port(AGENT_HEALTH), "/ready", "the agent's health"
+            f"{SPIRE_AGENT}-health",
+            node.name,
+            port_of(AGENT_HEALTH),
+            "/ready",
+            "the agent's health",
         )
 
 
@@ -75,7 +80,3 @@ def spire_clients(topology: Topology) -> tuple[CloudClient, ...]:
         for node in topology.edges
         if node in agent_nodes(topology)
     )
-
-
-def _port(listens: str) -> int:
-    return int(listens.rpartition(":")[2])

@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 from edge_lab.addons.base import AddOnContext
-from edge_lab.addons.tlsfiles import CA, CERTIFICATE, KEY, tls_files
+from edge_lab.addons.tlsfiles import TlsFiles, tls_files
 from edge_lab.addons.twins.identities import mapper_identity, mapper_requests, mapper_uri
 from edge_lab.addons.twins.mapperapp import PAYLOAD, mapper_app
 from edge_lab.addons.twins.names import MAPPER_UNIT, twins_of
@@ -20,7 +20,6 @@ from edge_lab.pki import (
     CLUSTER,
     DEVICES,
     InstalledCertificate,
-    LabSigner,
     TrustBundle,
 )
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
@@ -33,7 +32,8 @@ NAME = MAPPER_UNIT.removesuffix(".service")
 HOME = "/etc/edge-mapper"
 CONFIG = f"{HOME}/config.json"
 API, OPCUA = f"{HOME}/api", f"{HOME}/opcua"
-"""Folders of ca.crt, tls.crt and tls.key."""
+"""Folders of keys."""
+API_FILES = TlsFiles.in_folder(API)
 OWN_SOCKET = "/run/edge-mapper/mapper.sock"
 """The mapper's own socket, for calls of a runtime that serves DMI."""
 
@@ -63,13 +63,13 @@ def mapper_provision(ctx: AddOnContext, node: Node) -> Provision:
     if isinstance(runtime, DmiServer):
         config["dmi"] = {"socket": runtime.dmi_socket, "own": OWN_SOCKET}
     else:
-        config["api"] = {"url": ctx.api.url, **_paths(API)}
+        config["api"] = {"url": ctx.api.url, **API_FILES.as_config()}
         files += tls_files(API, CLUSTER, mapper_identity(node.name), pki)
     if any(
         protocol_of(device.protocol).mapper_needs_certificate
         for device in twins_of(ctx.topology, node)
     ):
-        config["opcua"] = {"uri": mapper_uri(node.name), **_paths(OPCUA)}
+        config["opcua"] = {"uri": mapper_uri(node.name), **TlsFiles.in_folder(OPCUA).as_config()}
         files += tls_files(OPCUA, DEVICES, mapper_identity(node.name), pki)
     service = Service(
         name=NAME,
@@ -97,14 +97,11 @@ def mapper_certificates(
         return ()
     requests = mapper_requests(topology)
     return tuple(
-        InstalledCertificate(
-            name="mapper",
-            node=node.name,
-            spec=request_named(requests, mapper_identity(node.name)).spec,
-            signer=LabSigner(CLUSTER),
-            certificate=f"{API}/tls.crt",
-            key=f"{API}/tls.key",
-            unit=MAPPER_UNIT,
+        API_FILES.client_certificate(
+            "mapper",
+            node.name,
+            request_named(requests, mapper_identity(node.name)).spec,
+            MAPPER_UNIT,
         )
         for node in topology.edges
         if twins_of(topology, node)
@@ -114,15 +111,4 @@ def mapper_certificates(
 def mapper_trust(topology: Topology, runtime: EdgeRuntime) -> tuple[TrustBundle, ...]:
     """The authority with which mappers verify the API server."""
     held = mapper_certificates(topology, runtime)
-    return tuple(
-        TrustBundle(identity.node, CLUSTER, _paths(API)["authority"], (MAPPER_UNIT,))
-        for identity in held
-    )
-
-
-def _paths(folder: str) -> dict[str, str]:
-    return {
-        "authority": f"{folder}/{CA}",
-        "certificate": f"{folder}/{CERTIFICATE}",
-        "key": f"{folder}/{KEY}",
-    }
+    return tuple(API_FILES.trust(identity.node, MAPPER_UNIT) for identity in held)

@@ -66,9 +66,9 @@ def judge_herd(herd: HerdEvidence) -> FleetVerdict:
 def _problems(herd: HerdEvidence) -> Iterable[str]:
     if herd.not_ready:
         yield f"{len(herd.not_ready)} nodes are not Ready again, such as {herd.not_ready[0]}"
-    dumb = [node for node in herd.nodes if node not in herd.renewed]
-    if dumb:
-        yield f"{len(dumb)} nodes have not renewed their lease, such as {dumb[0]}"
+    silent = [node for node in herd.nodes if node not in herd.renewed]
+    if silent:
+        yield f"{len(silent)} nodes have not renewed their lease, such as {silent[0]}"
     wrong = [
         eviction
         for eviction in herd.evictions

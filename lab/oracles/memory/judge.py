@@ -227,12 +227,9 @@ class _Judge:
         lines = [str(casualty) for casualty in self._lost] or ["nothing was killed or evicted"]
         for casualty in self._lost:
             if casualty.pod is None:
-                told = (
-                    "an event on the node names"
-                    if is_told_by_node(casualty, self._evidence)
-                    else ("no event on the node names")
-                )
-                lines.append(f"{told} {casualty.name}")
+                named = is_told_by_node(casualty, self._evidence)
+                event = "an event" if named else "no event"
+                lines.append(f"{event} on the node names {casualty.name}")
         lines.append(
             f"{len(self._evidence.kernel_log)} lines of the kernel's log, "
             f"{len(self._evidence.pods_before)} pods, {len(self._evidence.memory)} looks at the "
@@ -245,7 +242,7 @@ def _loss(before: PodMemory, after: PodMemory | None) -> str:
     """What happened to a pod; empty if nothing did."""
     if after is None or after.uid != before.uid:
         return "was removed or recreated"
-    if after.reason == EVICTED != before.reason:
+    if after.reason == EVICTED and before.reason != EVICTED:
         return "was evicted"
     if after.restarts != before.restarts:
         return f"was restarted {after.restarts - before.restarts} times"

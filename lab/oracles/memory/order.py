@@ -85,11 +85,11 @@ def _is_before(
     its_rank = rank_of(other, its)
     if its_rank < rank:
         return True
-    both_known = its is not None and used is not None
+    if its is None or used is None or its_rank != rank or rank != Rank.OVER_REQUEST:
+        return False
     return (
-        its_rank is rank is Rank.OVER_REQUEST
-        and other.qos == "BestEffort" != victim.qos
+        other.qos == "BestEffort"
+        and victim.qos != "BestEffort"
         and other.priority <= victim.priority
-        and both_known
-        and (its or 0) >= (used or 0) - victim.request_mib
+        and its >= used - victim.request_mib
     )

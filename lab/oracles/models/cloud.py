@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from edge_lab.measuring.measures import COUNT
 from edge_lab.measuring.percentile import percentile
@@ -107,13 +108,11 @@ def judge_canary(canary: Canary) -> Verdict:
     if len(canary.turns) < 2 or not told:
         problems.append("no evidence: fewer than two nodes, or none was told")
     order: Sequence[str] = [turn.node for turn in sorted(told, key=lambda turn: turn.told or 0)]
-    wanted = [turn.node for turn in canary.turns if turn.told is not None]
+    wanted = [turn.node for turn in told]
     if list(order) != wanted:
         problems.append(f"told in the order {', '.join(order)}, not {', '.join(wanted)}")
-    for before, after in zip(canary.turns, canary.turns[1:], strict=False):
-        if after.told is None or before.told is None:
-            continue
-        if before.ended is None or after.told < before.ended - canary.clock_s:
+    for before, after in pairwise(told):
+        if before.ended is None or (after.told or 0) < before.ended - canary.clock_s:
             problems.append(f"{after.node} was told before {before.node} had ended")
     failed = next(
         (index for index, turn in enumerate(canary.turns) if turn.outcome == "refused"), None

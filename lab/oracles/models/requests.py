@@ -85,12 +85,15 @@ def requests_found(
     )
 
 
-def is_whole(evidence: Evidence, one: Asked) -> bool:
+def is_whole(evidence: Evidence, request: Asked) -> bool:
     """Whether the answer is what the version that it names computes from these inputs."""
-    version = evidence.known.by_digest.get(one.digest)
-    if version is None or version.tag != one.tag or one.output is None:
+    version = evidence.known.by_digest.get(request.digest)
+    if version is None or version.tag != request.tag or request.output is None:
         return False
-    return math.isfinite(one.output) and abs(version.output(one.inputs) - one.output) <= AGREES
+    return (
+        math.isfinite(request.output)
+        and abs(version.output(request.inputs) - request.output) <= AGREES
+    )
 
 
 def longest_gap(evidence: Evidence) -> float | None:

@@ -183,8 +183,8 @@ def _compared(refusal: Refusal) -> list[str]:
         for tag, said, true in zip((refusal.tag, refusal.expected), act.errors, errors, strict=True)
         if true is not None and abs(said - true) > 0.5 * max(1.0, true)
     ]
-    worse, than = errors
-    if worse is not None and than is not None and worse <= than:
+    refused, expected = errors
+    if refused is not None and expected is not None and refused <= expected:
         wrong.append(f"by the device's ground truth {refusal.tag} is not worse")
     return wrong
 

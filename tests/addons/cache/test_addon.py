@@ -151,9 +151,11 @@ def test_what_listens_is_declared(lab: Topology, provisions_of: ProvisionsOf, ki
     endpoints = find_addon(kind).endpoints(topology, get_stack(STACK))
     ids = [endpoint.id for endpoint in endpoints]
     assert len(set(ids)) == len(ids)
-    wired = {it.port for it in endpoints if it.reach is Reach.WIRE}
+    wired = {endpoint.port for endpoint in endpoints if endpoint.reach is Reach.WIRE}
     assert wired == {ORIGIN_PORT} | ({5444, SITE_PORT} if kind == CACHE else set())
-    assert all(it.policy == ANYONE_BY_TLS for it in endpoints if it.reach is Reach.WIRE)
+    assert all(
+        endpoint.policy == ANYONE_BY_TLS for endpoint in endpoints if endpoint.reach is Reach.WIRE
+    )
     if kind == CACHE:
         arm = text_of(provisions_of(kind)["edge-arm"], NGINX_CONFIG)
         ports = {
@@ -161,7 +163,7 @@ def test_what_listens_is_declared(lab: Topology, provisions_of: ProvisionsOf, ki
             for line in map(str.strip, arm.splitlines())
             if line.startswith("listen ")
         }
-        assert ports == {it.port for it in endpoints if it.node == "edge-arm"}
+        assert ports == {endpoint.port for endpoint in endpoints if endpoint.node == "edge-arm"}
 
 
 def test_both_kinds_at_once_are_refused(lab: Topology) -> None:

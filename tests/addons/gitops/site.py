@@ -50,7 +50,6 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.core.ports import choose_ports
 from edge_lab.pki import CLUSTER, Pki
-from edge_lab.stacks import kubeconfig_of_files
 from tests.controlplane import NativeControlPlane
 from tests.probes.api_server import CACHE, program
 
@@ -222,12 +221,7 @@ def _lay_out(folder: Path, place: Place, pki: Pki, programs: Mapping[str, Path],
         Path(file.path).touch(mode=file.mode)
         Path(file.path).write_bytes(file.content)
     for name in CONTROLLERS:
-        config = kubeconfig_of_files(
-            url,
-            authority=place.cluster_authority,
-            certificate=place.certificate(name),
-            key=place.key(name),
-        )
+        config = place.controller_keys(name).kubeconfig(url)
         Path(place.kubeconfig(name)).write_text(config)
     subprocess.run(prepare_command(place, program=repository.__file__, python=PYTHON), check=True)
 

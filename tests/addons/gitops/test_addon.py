@@ -132,7 +132,11 @@ def test_the_git_server_is_on_a_wire_and_nothing_else(
     wired = [endpoint.name for endpoint in ours if endpoint.reach is Reach.WIRE]
     assert wired == ["edge-gitserver"]
     assert len(ours) == 6
-    others = {it.port for it in endpoints if it.node == "server" and it not in ours}
+    others = {
+        endpoint.port
+        for endpoint in endpoints
+        if endpoint.node == "server" and endpoint not in ours
+    }
     assert len({endpoint.port for endpoint in ours} - others) == len(ours)
 
 

@@ -40,7 +40,7 @@ def test_what_is_recorded_is_read_back(tmp_path: Path) -> None:
     compare(log, {}, {"7/1": ("agent", "r1")})
     compare(log, {"7/1": ("agent", "r1")}, {"9/2": ("agent", "r2")})
     runs = parse_runs((tmp_path / "witness.jsonl").read_text())
-    assert [(one.revision, one.ended is None) for one in runs] == [("r1", False), ("r2", True)]
+    assert [(run.revision, run.ended is None) for run in runs] == [("r1", False), ("r2", True)]
     assert running_at(runs, "agent", runs[1].began) == ("r2",)
 
 
@@ -53,7 +53,7 @@ def line(time: float, what: str, revision: str = "", process: str = "") -> str:
 def test_a_witness_that_starts_anew_tells_what_goes_on_from_what_has_ended() -> None:
     before = line(1, "looks") + line(2, "runs", "r1", "7/1") + line(2, "runs", "r2", "8/1")
     runs = parse_runs(before + line(50, "looks") + line(51, "runs", "r1", "7/1"))
-    assert sorted((one.revision, one.began, one.ended) for one in runs) == [
+    assert sorted((run.revision, run.began, run.ended) for run in runs) == [
         ("r1", 2, None),
         ("r2", 2, 50),
     ]
@@ -62,7 +62,7 @@ def test_a_witness_that_starts_anew_tells_what_goes_on_from_what_has_ended() -> 
 def test_torn_lines_are_passed_over() -> None:
     torn = line(2, "runs", "r1", "7/1")[:30] + "\0\0\0"
     runs = parse_runs(line(1, "looks") + torn + line(3, "runs", "r2", "8/1"))
-    assert [one.revision for one in runs] == ["r2"]
+    assert [run.revision for run in runs] == ["r2"]
 
 
 # -- the author ------------------------------------------------------------------------------------
@@ -106,11 +106,11 @@ def test_a_commit_is_the_whole_tree(bare: Path, tmp_path: Path) -> None:
     second = {"fleet/only.yaml": "kind: ConfigMap\n"}
     commits = [{"message": "r1", "files": first}, {"message": "r2", "files": second}]
     said = push(bare, tmp_path, commits)
-    assert [one["commits"] for one in said] == [2]
+    assert [record["commits"] for record in said] == [2]
     assert git(bare, "rev-parse", "main").strip() == said[0]["commit"]
     assert git(bare, "ls-tree", "-r", "--name-only", "main").split() == ["fleet/only.yaml"]
     again = push(bare, tmp_path, commits, "--push-each")
-    assert [one["commits"] for one in again] == [1, 1]
+    assert [record["commits"] for record in again] == [1, 1]
     assert git(bare, "rev-list", "--count", "main").strip() == "5"
     assert "edge-lab <author@edge-lab.test>" in git(bare, "log", "-1", "main")
 

@@ -90,7 +90,9 @@ def test_a_node_that_was_away_goes_to_the_newest_and_holds_up_the_default_strate
     found = scenarios.away(side, NODES[2], faults=(Fault.NONE,) * 2, strict=True)
     offline = judge_offline(found.offline)
     # The time that it takes is the hollow node's, not a boot's: it may be short.
-    assert [it for it in offline.problems if not it.startswith("no evidence: it was")] == []
+    assert [
+        problem for problem in offline.problems if not problem.startswith("no evidence: it was")
+    ] == []
     for rollout in found.online:
         verdict = judge_rollout(rollout, limit_s=LIMIT_SECONDS)
         assert verdict.passed, str(verdict)

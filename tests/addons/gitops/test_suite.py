@@ -57,7 +57,9 @@ def red(verdict: Verdict, count: int = 1) -> None:
 
 
 def rollout() -> Rollout:
-    runs = [one for part in PARTS for one in (run(part, "r1", -100, 18), run(part, "r2", 20))]
+    runs = [
+        each_run for part in PARTS for each_run in (run(part, "r1", -100, 18), run(part, "r2", 20))
+    ]
     return Rollout(
         node=NODE,
         runtime=RUNTIME,
@@ -88,26 +90,32 @@ def test_after_a_heal_it_is_counted_from_there() -> None:
 
 
 ROLLOUTS: dict[str, Callable[[Rollout], Rollout]] = {
-    "one part did not come": lambda it: replace(it, runs=it.runs[:3]),
-    "the old one is still there": lambda it: replace(
-        it, runs=(replace(it.runs[0], ended=None), *it.runs[1:])
+    "one part did not come": lambda evidence: replace(evidence, runs=evidence.runs[:3]),
+    "the old one is still there": lambda evidence: replace(
+        evidence, runs=(replace(evidence.runs[0], ended=None), *evidence.runs[1:])
     ),
-    "it ended": lambda it: replace(it, runs=(*it.runs[:3], replace(it.runs[3], ended=START + 30))),
-    "started twice": lambda it: replace(
-        it,
+    "it ended": lambda evidence: replace(
+        evidence, runs=(*evidence.runs[:3], replace(evidence.runs[3], ended=START + 30))
+    ),
+    "started twice": lambda evidence: replace(
+        evidence,
         runs=(
-            *it.runs[:3],
-            replace(it.runs[3], ended=START + 25),
+            *evidence.runs[:3],
+            replace(evidence.runs[3], ended=START + 25),
             run("helper", "r2", 26),
         ),
     ),
-    "too late": lambda it: replace(
-        it, runs=(*it.runs[:3], replace(it.runs[3], began=START + 61)), asked=START + 70
+    "too late": lambda evidence: replace(
+        evidence,
+        runs=(*evidence.runs[:3], replace(evidence.runs[3], began=START + 61)),
+        asked=START + 70,
     ),
-    "a revision in between": lambda it: replace(
-        it, runs=(*it.runs, run("agent", "r1a", 10, 11)), never=("r1a",)
+    "a revision in between": lambda evidence: replace(
+        evidence, runs=(*evidence.runs, run("agent", "r1a", 10, 11)), never=("r1a",)
     ),
-    "another revision": lambda it: replace(it, runs=(*it.runs, run("agent", "r9", 30))),
+    "another revision": lambda evidence: replace(
+        evidence, runs=(*evidence.runs, run("agent", "r9", 30))
+    ),
 }
 
 
@@ -158,17 +166,23 @@ def test_a_process_that_was_killed_there_is_started_once() -> None:
 
 
 OFFLINES: dict[str, Callable[[Offline], Offline]] = {
-    "too short": lambda it: replace(it, ended=START + 20),
-    "nothing pushed": lambda it: replace(it, changes=0),
-    "did not run at first": lambda it: replace(
-        it, runs=(run("agent", "r1", -100), run("helper", "r1", 5)), restarts=1
+    "too short": lambda evidence: replace(evidence, ended=START + 20),
+    "nothing pushed": lambda evidence: replace(evidence, changes=0),
+    "did not run at first": lambda evidence: replace(
+        evidence, runs=(run("agent", "r1", -100), run("helper", "r1", 5)), restarts=1
     ),
-    "ended": lambda it: replace(it, runs=(replace(it.runs[0], ended=START + 30), it.runs[1])),
-    "restarted": lambda it: replace(
-        it,
-        runs=(replace(it.runs[0], ended=START + 30), run("agent", "r1", 31), it.runs[1]),
+    "ended": lambda evidence: replace(
+        evidence, runs=(replace(evidence.runs[0], ended=START + 30), evidence.runs[1])
     ),
-    "not restarted after a kill": lambda it: replace(it, restarts=1),
+    "restarted": lambda evidence: replace(
+        evidence,
+        runs=(
+            replace(evidence.runs[0], ended=START + 30),
+            run("agent", "r1", 31),
+            evidence.runs[1],
+        ),
+    ),
+    "not restarted after a kill": lambda evidence: replace(evidence, restarts=1),
 }
 
 
@@ -222,15 +236,15 @@ def test_a_node_that_was_out_of_reach_has_not_run_it() -> None:
 
 
 DRIFTS: dict[str, Callable[[Drift], Drift]] = {
-    "never made": lambda it: replace(it, seen={"r1": START + 20}),
-    "too late": lambda it: replace(it, seen={**it.seen, "r1": START + 90}),
-    "stays": lambda it: replace(it, seen={"odd": START}, last="odd"),
-    "comes back": lambda it: replace(it, generations=4),
-    "not on the node": lambda it: replace(it, runs=it.runs[:2], ended=START + 30),
-    "crash loop": lambda it: replace(
-        it,
+    "never made": lambda evidence: replace(evidence, seen={"r1": START + 20}),
+    "too late": lambda evidence: replace(evidence, seen={**evidence.seen, "r1": START + 90}),
+    "stays": lambda evidence: replace(evidence, seen={"odd": START}, last="odd"),
+    "comes back": lambda evidence: replace(evidence, generations=4),
+    "not on the node": lambda evidence: replace(evidence, runs=evidence.runs[:2], ended=START + 30),
+    "crash loop": lambda evidence: replace(
+        evidence,
         runs=(
-            *it.runs[:2],
+            *evidence.runs[:2],
             run("agent", "r1", 22, 25),
             run("agent", "r1", 26),
         ),
@@ -269,19 +283,27 @@ def test_a_node_that_keeps_the_last_good_one_passes() -> None:
 
 
 BADS: dict[str, Callable[[BadCommit], BadCommit]] = {
-    "ended": lambda it: replace(it, runs=(replace(it.runs[0], ended=START + 10), it.runs[1])),
-    "interrupted": lambda it: replace(
-        it,
-        runs=(replace(it.runs[0], ended=START + 10), run("agent", "r1", 20), it.runs[1]),
+    "ended": lambda evidence: replace(
+        evidence, runs=(replace(evidence.runs[0], ended=START + 10), evidence.runs[1])
     ),
-    "ran": lambda it: replace(it, runs=(*it.runs, run("agent", "r2", 20))),
-    "half applied": lambda it: replace(it, revisions={**it.revisions, "settings": "r2"}),
-    "nothing said": lambda it: replace(it, said=""),
-    "was not there before": lambda it: replace(
-        it,
+    "interrupted": lambda evidence: replace(
+        evidence,
+        runs=(
+            replace(evidence.runs[0], ended=START + 10),
+            run("agent", "r1", 20),
+            evidence.runs[1],
+        ),
+    ),
+    "ran": lambda evidence: replace(evidence, runs=(*evidence.runs, run("agent", "r2", 20))),
+    "half applied": lambda evidence: replace(
+        evidence, revisions={**evidence.revisions, "settings": "r2"}
+    ),
+    "nothing said": lambda evidence: replace(evidence, said=""),
+    "was not there before": lambda evidence: replace(
+        evidence,
         good="r0",
         revisions={},
-        runs=(*(replace(one, revision="r0", began=START + 1) for one in it.runs),),
+        runs=(*(replace(old_run, revision="r0", began=START + 1) for old_run in evidence.runs),),
     ),
 }
 

@@ -235,10 +235,10 @@ class Site:
 
     def until_served(self, sender: str, more: int) -> int:
         """Until so many more samples were served; the number of the last one."""
-        wanted = max((one.number for one in self.served(sender)), default=0) + more
+        wanted = max((scrape.number for scrape in self.served(sender)), default=0) + more
         Deadline.after(LIMIT + 4 * more).wait_for(
             f"{more} more scrapes of {sender}",
-            lambda: any(one.number >= wanted for one in self.served(sender)),
+            lambda: any(scrape.number >= wanted for scrape in self.served(sender)),
             every=0.5,
         )
         return wanted

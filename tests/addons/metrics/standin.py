@@ -7,8 +7,11 @@ import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, Generic, cast
+
+import pytest
 
 from edge_lab.addons import load_topology
 from edge_lab.addons.metrics.guest import ask, blocks
@@ -19,13 +22,17 @@ from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.fault import Fault
 from edge_lab.faults.kinds import Cut, Impair, Kill, LinkFault, Reboot
 from edge_lab.topology import Topology
+from suites.metrics import outages as suite_outages
+from suites.metrics.outages import Outage, cut_and_heal, reset_while_offline
 from suites.metrics.queries import Metrics
-from tests.addons.metrics.site import NODE, SHOWN_STEP, Site
+from tests.addons.metrics.site import NODE, SHOWN_STEP, S, Site, running_site
 from tests.namespaces import Namespace
 
 OFF_SECONDS = 6.0
 """For which a node is without its power: longer than the pause between two scrapes."""
-
+UNTIL_RESET = 20
+"""Scrapes: nothing is unsynced where the machine goes on."""
+SETTLED_SECONDS = 40.0
 
 SLOW_KBIT, PROFILE_KBIT = 24.0, 200.0
 """Rates instead of delays, which not every kernel can make."""
@@ -106,3 +113,26 @@ def _with_one_edge(site: Site) -> Topology:
     nodes = tuple(node for node in whole.nodes if node in (whole.server, whole.node(NODE)))
     addons = (METRICS, *(sender.addon for sender in site.senders.values()))
     return whole.model_copy(update={"nodes": nodes, "addons": addons})
+
+
+@dataclass(frozen=True)
+class Disturbed(Generic[S]):
+    """A running site after two outages."""
+
+    site: S
+    metrics: Metrics
+    faults: FaultEngine
+    cut: Outage
+    reset: Outage
+
+
+@contextlib.contextmanager
+def disturbed_site(folder: Path, suite: str, kind: type[S]) -> Iterator[Disturbed[S]]:
+    """A site runs while the block does; it was cut off, and reset while it was cut off. The suite's
+    outages are as short as the site permits."""
+    with pytest.MonkeyPatch.context() as patch, running_site(folder, suite, kind) as site:
+        patch.setattr(suite_outages, "LONG", UNTIL_RESET)
+        patch.setattr(suite_outages, "SETTLED_SECONDS", SETTLED_SECONDS)
+        metrics, faults = metrics_of(site)
+        cut = cut_and_heal(metrics, faults)
+        yield Disturbed(site, metrics, faults, cut, reset_while_offline(metrics, faults))

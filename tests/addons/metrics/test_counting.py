@@ -20,7 +20,7 @@ def served(count: int) -> list[Served]:
 
 
 def stored(samples: list[Served]) -> list[Stored]:
-    return [Stored(one.number, one.time, one.devices) for one in samples]
+    return [Stored(scrape.number, scrape.time, scrape.devices) for scrape in samples]
 
 
 def test_what_is_there_is_whole() -> None:
@@ -45,9 +45,9 @@ def test_a_gap_is_counted_sample_by_sample() -> None:
 @given(st.integers(1, 60), st.sets(st.integers(1, 60)))
 def test_gaps_are_what_was_taken_out(count: int, lost: set[int]) -> None:
     truth = served(count)
-    left = [one for one in truth if one.number not in lost]
+    left = [scrape for scrape in truth if scrape.number not in lost]
     found = compare(truth, stored(left), until=count)
-    assert {one.number for one in found.missing} == {n for n in lost if n <= count}
+    assert {scrape.number for scrape in found.missing} == {n for n in lost if n <= count}
     # Between two gaps something has arrived.
     starts, ends = [gap.first for gap in found.gaps[1:]], [gap.last for gap in found.gaps]
     assert all(start > end + 1 for start, end in zip(starts, ends, strict=False))
@@ -57,7 +57,7 @@ def test_gaps_are_what_was_taken_out(count: int, lost: set[int]) -> None:
 @given(st.lists(st.integers(1, 30)), st.randoms())
 def test_the_order_of_what_is_stored_does_not_count(lost: list[int], chance: object) -> None:
     truth = served(30)
-    samples = stored([one for one in truth if one.number not in lost])
+    samples = stored([scrape for scrape in truth if scrape.number not in lost])
     mixed = list(samples)
     chance.shuffle(mixed)  # type: ignore[attr-defined]
     assert compare(truth, mixed) == compare(truth, samples)
@@ -75,7 +75,7 @@ def test_each_defect_comes_by_itself(number: int, defect: str) -> None:
         case "wrong":
             samples[number - 1] = replace(hit, devices={"boiler": 7})
         case "unknown":
-            truth = [one for one in truth if one.number != number]
+            truth = [scrape for scrape in truth if scrape.number != number]
         case "misdated":
             samples[number - 1] = replace(hit, time=hit.time + late)
     count = compare(truth, samples)

@@ -44,7 +44,7 @@ def test_each_sender_has_a_count_of_its_own(tmp_path: Path, status: Path) -> Non
         1,
         2,
     ]
-    assert [one.number for one in logged(path)["agent"]] == [1, 2]
+    assert [scrape.number for scrape in logged(path)["agent"]] == [1, 2]
     assert logged(path)["vmagent"][0].devices == {"boiler": 9, "press": 4}
 
 
@@ -70,14 +70,14 @@ def test_a_torn_line_is_taken_back(tmp_path: Path) -> None:
     os.pwrite(first._file, b'{"sender":"agent","numb', end)
     first.close()
     assert Exporter(ServedLog(path), SENDERS, None).serve("agent")[0] == 2
-    assert [one.number for one in logged(path)["agent"]] == [1, 2]
+    assert [scrape.number for scrape in logged(path)["agent"]] == [1, 2]
 
 
 def test_the_file_grows_when_what_was_reserved_is_full(tmp_path: Path) -> None:
     path = tmp_path / "log"
     served = Exporter(ServedLog(path, reserved=200), SENDERS, None)
     numbers = [served.serve("agent")[0] for _ in range(20)]
-    assert [one.number for one in logged(path)["agent"]] == numbers == list(range(1, 21))
+    assert [scrape.number for scrape in logged(path)["agent"]] == numbers == list(range(1, 21))
     assert ServedLog(path).numbers == {"agent": 20}
 
 
@@ -170,7 +170,7 @@ def until_noted(log: Path, number: int) -> None:
     """It is noted after the answer."""
     Deadline.after(60).wait_for(
         "the note",
-        lambda: any(one.doubtful and one.number == number for one in logged(log)["agent"]),
+        lambda: any(scrape.doubtful and scrape.number == number for scrape in logged(log)["agent"]),
     )
 
 
@@ -201,7 +201,7 @@ def test_a_slow_answer_is_doubtful(
     clock.step = exporter.DOUBTFUL_SECONDS + 0.1
     scrape(connection)
     until_noted(tmp_path / "log", 2)
-    assert [one.doubtful for one in logged(tmp_path / "log")["agent"]] == [False, True]
+    assert [scrape.doubtful for scrape in logged(tmp_path / "log")["agent"]] == [False, True]
 
 
 def test_an_answer_whose_connection_is_closed_at_once_is_doubtful(
@@ -211,7 +211,7 @@ def test_an_answer_whose_connection_is_closed_at_once_is_doubtful(
     scrape(connection)
     connection.close()
     until_noted(tmp_path / "log", 2)
-    assert [one.doubtful for one in logged(tmp_path / "log")["agent"]] == [False, True]
+    assert [scrape.doubtful for scrape in logged(tmp_path / "log")["agent"]] == [False, True]
 
 
 def test_a_connection_that_was_kept_for_a_while_is_none(
@@ -224,7 +224,7 @@ def test_a_connection_that_was_kept_for_a_while_is_none(
     scrape(connection)  # by another connection
     connection.close()
     until_noted(tmp_path / "log", 2)
-    assert [one.doubtful for one in logged(tmp_path / "log")["agent"]] == [False, True]
+    assert [scrape.doubtful for scrape in logged(tmp_path / "log")["agent"]] == [False, True]
 
 
 def test_what_cannot_be_logged_is_not_served(address: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,20 +17,15 @@ from edge_lab.addons.metrics.records import Origin
 from edge_lab.addons.metrics.senders import WRITERS
 from edge_lab.addons.tlsfiles import CA, CERTIFICATE, KEY
 from edge_lab.pki import IdentityRequest, Pki
-from suites.metrics import outages as suite_outages
 from suites.metrics.evidence import BEFORE, RESET, Evidence
 from suites.metrics.judging import AFTER_KILL, NOTHING, judge_line, judge_samples
-from suites.metrics.outages import LINE_STEP, Outage, cut_and_heal, reset_while_offline
+from suites.metrics.outages import LINE_STEP, Outage
 from suites.metrics.senders import LOSE_BY_RESET
 from tests.addons.fetch import suites
-from tests.addons.metrics.site import NODE, RECEIVER, Site, running_site
-from tests.addons.metrics.standin import metrics_of
+from tests.addons.metrics.site import NODE, RECEIVER, Site
+from tests.addons.metrics.standin import Disturbed, disturbed_site
 
 pytestmark = pytest.mark.native(reason="Prometheus and vmagent, and outages of a minute each")
-
-UNTIL_RESET = 20
-"""Scrapes: nothing is unsynced where the machine goes on."""
-SETTLED_SECONDS = 40.0
 
 WITHOUT_CERTIFICATE = """
 import ssl, sys, urllib.request
@@ -40,27 +34,13 @@ print(urllib.request.urlopen(f"https://{sys.argv[2]}/-/ready", context=context).
 """
 
 
-@dataclass(frozen=True)
-class Outages:
-    """What was done to one site, once for all tests."""
-
-    site: Site
-    cut: Outage
-    reset: Outage
-
-
 @pytest.fixture(scope="module", params=suites())
-def outages(
+def disturbed(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Outages]:
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        running_site(tmp_path_factory.mktemp(request.param), request.param, Site) as site,
-    ):
-        patch.setattr(suite_outages, "LONG", UNTIL_RESET)
-        patch.setattr(suite_outages, "SETTLED_SECONDS", SETTLED_SECONDS)
-        metrics, faults = metrics_of(site)
-        yield Outages(site, cut_and_heal(metrics, faults), reset_while_offline(metrics, faults))
+) -> Iterator[Disturbed[Site]]:
+    folder = tmp_path_factory.mktemp(request.param)
+    with disturbed_site(folder, request.param, Site) as found:
+        yield found
 
 
 def of(outage: Outage, sender: str) -> Evidence:
@@ -68,8 +48,8 @@ def of(outage: Outage, sender: str) -> Evidence:
 
 
 @pytest.mark.parametrize("sender", WRITERS)
-def test_a_silent_cut_costs_no_sample(outages: Outages, sender: str) -> None:
-    evidence = of(outages.cut, sender)
+def test_a_silent_cut_costs_no_sample(disturbed: Disturbed[Site], sender: str) -> None:
+    evidence = of(disturbed.cut, sender)
     verdict = judge_samples(evidence, NOTHING)
     assert verdict.passed, str(verdict)
     # It says how much it has sent, and the view how many series that was.
@@ -78,12 +58,18 @@ def test_a_silent_cut_costs_no_sample(outages: Outages, sender: str) -> None:
 
 
 @pytest.mark.parametrize("sender", WRITERS)
-def test_what_a_kill_in_the_cut_costs_is_what_is_declared(outages: Outages, sender: str) -> None:
-    evidence = of(outages.reset, sender)
+def test_what_a_kill_in_the_cut_costs_is_what_is_declared(
+    disturbed: Disturbed[Site], sender: str
+) -> None:
+    evidence = of(disturbed.reset, sender)
     verdict = judge_samples(evidence, AFTER_KILL)
     assert verdict.passed == (sender not in LOSE_BY_RESET), str(verdict)
     if sender in LOSE_BY_RESET:
-        (lost,) = [it.value for it in verdict.measures if it.heading == "metric samples lost"]
+        (lost,) = [
+            measure.value
+            for measure in verdict.measures
+            if measure.heading == "metric samples lost"
+        ]
         assert lost is not None
         # All of the outage before it was killed, but what may have been sent at its beginning, and
         # the last one, of which it cannot be known whether it was taken.
@@ -92,17 +78,17 @@ def test_what_a_kill_in_the_cut_costs_is_what_is_declared(outages: Outages, send
 
 @pytest.mark.parametrize("sender", WRITERS)
 def test_a_query_draws_no_line_beyond_what_is_looked_back_for(
-    outages: Outages, sender: str
+    disturbed: Disturbed[Site], sender: str
 ) -> None:
-    (line,) = outages.cut.lines_of(sender)
+    (line,) = disturbed.cut.lines_of(sender)
     verdict = judge_line(line, lookback=LOOKBACK_SECONDS, step=LINE_STEP)
     assert verdict.passed, str(verdict)
 
 
 def test_the_receiver_lets_in_its_own_authoritys_certificates_alone(
-    outages: Outages, tmp_path: Path
+    disturbed: Disturbed[Site], tmp_path: Path
 ) -> None:
-    site = outages.site
+    site = disturbed.site
     ours = Path(site.place("edge").files)
     foreign = Pki.create(
         tmp_path / "foreign", (IdentityRequest(METRICS_DOMAIN, NODE, sender_spec(NODE)),)

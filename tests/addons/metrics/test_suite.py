@@ -28,7 +28,7 @@ def sample(number: int) -> Served:
 
 
 def stored(served: tuple[Served, ...]) -> tuple[Stored, ...]:
-    return tuple(Stored(one.number, one.time, one.devices) for one in served)
+    return tuple(Stored(scrape.number, scrape.time, scrape.devices) for scrape in served)
 
 
 def evidence(missing: frozenset[int] = frozenset()) -> Evidence:
@@ -38,7 +38,7 @@ def evidence(missing: frozenset[int] = frozenset()) -> Evidence:
         sender="vmagent",
         runtime="kubernetes+kubelet",
         served=served,
-        stored=stored(tuple(one for one in served if one.number not in missing)),
+        stored=stored(tuple(scrape for scrape in served if scrape.number not in missing)),
         marks={BEFORE: CUT, RESET: LOST, HEAL: HEALED},
         drained_s=None if missing else 4.0,
         series=9,
@@ -74,17 +74,24 @@ def test_one_lost_sample_turns_it_red_and_is_counted() -> None:
 
 
 PLANTED: dict[str, Callable[[Evidence], Evidence]] = {
-    "repeated": lambda it: replace(
-        it, stored=(*it.stored, replace(it.stored[20], time=it.stored[20].time + 1))
+    "repeated": lambda evidence: replace(
+        evidence,
+        stored=(*evidence.stored, replace(evidence.stored[20], time=evidence.stored[20].time + 1)),
     ),
-    "wrong": lambda it: replace(
-        it, stored=(*it.stored[:-1], replace(it.stored[-1], devices={"boiler": 1}))
+    "wrong": lambda evidence: replace(
+        evidence,
+        stored=(*evidence.stored[:-1], replace(evidence.stored[-1], devices={"boiler": 1})),
     ),
-    "unknown": lambda it: replace(it, served=(*it.served[:30], *it.served[31:])),
-    "untrue": lambda it: replace(it, untrue=(20,)),
-    "misdated": lambda it: replace(
-        it,
-        stored=(*it.stored[:-1], replace(it.stored[-1], time=it.stored[-1].time + 10**10)),
+    "unknown": lambda evidence: replace(
+        evidence, served=(*evidence.served[:30], *evidence.served[31:])
+    ),
+    "untrue": lambda evidence: replace(evidence, untrue=(20,)),
+    "misdated": lambda evidence: replace(
+        evidence,
+        stored=(
+            *evidence.stored[:-1],
+            replace(evidence.stored[-1], time=evidence.stored[-1].time + 10**10),
+        ),
     ),
 }
 
@@ -98,11 +105,11 @@ def test_each_planted_defect_turns_it_red(defect: str) -> None:
 @pytest.mark.parametrize(
     "harm",
     [
-        lambda it: replace(it, served=(), stored=()),
-        lambda it: replace(it, marks={}),
-        lambda it: replace(it, served=it.served[:8], stored=it.stored[:8]),
-        lambda it: replace(it, marks={**it.marks, HEAL: CUT + 3}),
-        lambda it: replace(it, stored=it.stored[6:]),
+        lambda evidence: replace(evidence, served=(), stored=()),
+        lambda evidence: replace(evidence, marks={}),
+        lambda evidence: replace(evidence, served=evidence.served[:8], stored=evidence.stored[:8]),
+        lambda evidence: replace(evidence, marks={**evidence.marks, HEAL: CUT + 3}),
+        lambda evidence: replace(evidence, stored=evidence.stored[6:]),
     ],
     ids=["nothing", "no marks", "too short", "healed at once", "broken before"],
 )

@@ -25,6 +25,7 @@ from edge_lab.addons.metrics.thanos import (
     query_command,
     secret_key,
     sidecar_command,
+    sidecar_files,
     store_command,
 )
 from edge_lab.pki import IdentityRequest, Pki, Request
@@ -73,8 +74,9 @@ class ThanosSite(Site):
         lenient = endpoints_config(cloud, sidecars, strict=False)
         Path(cloud.config("lenient")).write_text(lenient)
         identity = pki.identity(METRICS_DOMAIN, "sidecar")
-        (Path(edge.files) / "sidecar.crt").write_bytes(identity.certificate_pem)
-        (Path(edge.files) / "sidecar.key").write_bytes(identity.key_pem)
+        tls = sidecar_files(edge)
+        Path(tls.certificate).write_bytes(identity.certificate_pem)
+        Path(tls.key).write_bytes(identity.key_pem)
         (Path(objects_folder(cloud)) / BUCKET).mkdir(parents=True)
 
     def start_cloud(self) -> None:

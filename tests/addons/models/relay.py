@@ -46,16 +46,16 @@ class Line:
                 continue
             with self._lock:
                 self._sockets |= {client, target}
-            for one, other in ((client, target), (target, client)):
-                threading.Thread(target=self._pump, args=(one, other), daemon=True).start()
+            for source, sink in ((client, target), (target, client)):
+                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
 
-    def _pump(self, one: socket.socket, other: socket.socket) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            while chunk := one.recv(CHUNK):
+            while chunk := source.recv(CHUNK):
                 if self.bytes_per_second:
                     time.sleep(len(chunk) / self.bytes_per_second)
-                other.sendall(chunk)
-        for each in (one, other):
+                sink.sendall(chunk)
+        for each in (source, sink):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
             each.close()

@@ -89,7 +89,7 @@ def test_payloads(provisions_of: ProvisionsOf) -> None:
     for name, provision in provisions_of(STACK).items():
         paths = {file.path for file in provision.payload}
         assert {"models/code/edge_models/agent.py", "debian/loader"} <= paths
-        assert {f"debian/python/{it}/__init__.py" for it in RUNTIME.modules} <= paths
+        assert {f"debian/python/{module}/__init__.py" for module in RUNTIME.modules} <= paths
         assert not [path for path in paths if "/tests/" in path]
         kopf = "models/packages/kopf/__init__.py" in paths
         assert kopf == ("registry/file" in paths) == (name == "server")
@@ -115,11 +115,11 @@ def test_programs_read_their_configurations(provisions_of: ProvisionsOf, tmp_pat
 def test_the_cloud_alone_is_on_a_wire(topology: Topology, platform_of: PlatformOf) -> None:
     endpoints = platform_of(STACK).endpoints(topology)
     ours = [endpoint for endpoint in endpoints if endpoint.name.startswith("edge-lab-models")]
-    assert [one.id for one in ours if one.reach is Reach.WIRE] == [
+    assert [endpoint.id for endpoint in ours if endpoint.reach is Reach.WIRE] == [
         "server/edge-lab-models-server-cloud"
     ]
-    others = {(one.node, one.port) for one in endpoints if one not in ours}
-    assert not {(one.node, one.port) for one in ours} & others
+    others = {(endpoint.node, endpoint.port) for endpoint in endpoints if endpoint not in ours}
+    assert not {(endpoint.node, endpoint.port) for endpoint in ours} & others
 
 
 def test_a_nodes_agent_reports_for_its_own_node_alone() -> None:
@@ -138,11 +138,11 @@ def test_kinds_come_first_and_objects_when_nodes_are_ready(
     platform = platform_of(STACK)
     given = context_of(platform).given
     early = platform.manifests(given, Stage.API_SERVER_UP)[MODELS]
-    assert [one["metadata"]["name"] for one in early[:2]] == [
-        one["metadata"]["name"] for one in definitions()
+    assert [manifest["metadata"]["name"] for manifest in early[:2]] == [
+        definition["metadata"]["name"] for definition in definitions()
     ]
     *nodes, model = platform.manifests(given, Stage.NODES_READY)[MODELS]
-    assert [one["metadata"]["name"] for one in nodes] == [*EDGES, "server"]
+    assert [manifest["metadata"]["name"] for manifest in nodes] == [*EDGES, "server"]
     assert model["metadata"]["name"] == MODEL
     assert model["spec"]["nodes"] == [*EDGES, "server"]
     assert model["spec"]["version"]["tag"] == BASELINE
@@ -152,10 +152,15 @@ def test_agents_and_operator_are_known_to_who_replaces_certificates(
     topology: Topology, platform_of: PlatformOf
 ) -> None:
     platform = platform_of(STACK)
-    units = {(it.node, it.unit) for it in platform.further_certificates(topology)}
+    units = {
+        (certificate.node, certificate.unit)
+        for certificate in platform.further_certificates(topology)
+    }
     wanted = {(node.name, unit(AGENT)) for node in topology.nodes} | {("server", unit(OPERATOR))}
     assert wanted <= units
-    trusting = {(it.node, name) for it in platform.trust_bundles(topology) for name in it.units}
+    trusting = {
+        (bundle.node, name) for bundle in platform.trust_bundles(topology) for name in bundle.units
+    }
     assert wanted <= trusting
 
 
@@ -196,7 +201,9 @@ def test_content(tmp_path: Path) -> None:
     for tag, digest in digests.items():
         place = blob_place(tmp_path / "one", digest)
         manifest = json.loads(place.read_bytes())
-        names = [it["annotations"]["org.opencontainers.image.title"] for it in manifest["layers"]]
+        names = [
+            layer["annotations"]["org.opencontainers.image.title"] for layer in manifest["layers"]
+        ]
         assert names == ["model.onnx", "scaling.json"]
         right = []
         for part in (manifest["config"], *manifest["layers"]):

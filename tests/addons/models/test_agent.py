@@ -107,15 +107,15 @@ def node(tmp_path: Path) -> Any:
 
 
 def test_a_better_version_is_promoted_after_live_samples(node: Node) -> None:
-    one, two = node.version("1", shift=0.0), node.version("2", shift=1.0)
-    node.want(one, 1)
-    assert node.agent.state.current == one
-    node.want(two, 2)
+    first, second = node.version("1", shift=0.0), node.version("2", shift=1.0)
+    node.want(first, 1)
+    assert node.agent.state.current == first
+    node.want(second, 2)
     assert node.agent.state.phase is Phase.COMPARING
     # Samples of before do not count.
-    assert node.agent.state.current == one
+    assert node.agent.state.current == first
     node.live()
-    assert (node.agent.state.current, node.agent.state.previous) == (two, one)
+    assert (node.agent.state.current, node.agent.state.previous) == (second, first)
     assert node.acts()[-4:] == ["fetched", "staged", "compared", "promoted"]
     assert node.server.reloads == 2
     (compared,) = [act for act in node.all_acts() if act.what == "compared"]
@@ -123,18 +123,18 @@ def test_a_better_version_is_promoted_after_live_samples(node: Node) -> None:
 
 
 def test_a_worse_version_is_refused_and_the_one_before_goes_on(node: Node) -> None:
-    one, two = node.version("1", shift=1.0), node.version("2", shift=9.0)
-    node.want(one, 1)
-    node.want(two, 2)
+    first, second = node.version("1", shift=1.0), node.version("2", shift=9.0)
+    node.want(first, 1)
+    node.want(second, 2)
     node.live()
     state = node.agent.state
-    assert (state.current, state.phase, state.reason) == (one, Phase.REFUSED, Reason.WORSE)
-    assert node.store.has(one.digest)
+    assert (state.current, state.phase, state.reason) == (first, Phase.REFUSED, Reason.WORSE)
+    assert node.store.has(first.digest)
 
 
 def test_corrupt_missing_and_unloadable_versions_are_refused(node: Node) -> None:
-    one = node.version("1")
-    node.want(one, 1)
+    first = node.version("1")
+    node.want(first, 1)
     corrupt, absent, odd = (node.version(tag) for tag in ("2", "3", "4"))
     for digest, content in list(node.registry.content.items()):
         if content == b"2" * 2000:
@@ -146,14 +146,14 @@ def test_corrupt_missing_and_unloadable_versions_are_refused(node: Node) -> None
     ):
         node.want(version, number)
         assert (node.agent.state.phase, node.agent.state.reason) == (Phase.REFUSED, reason)
-        assert node.agent.state.current == one
+        assert node.agent.state.current == first
 
 
 def test_a_fetch_goes_on_after_a_restart(node: Node) -> None:
-    one, two = node.version("1"), node.version("2")
-    node.want(one, 1)
+    first, second = node.version("1"), node.version("2")
+    node.want(first, 1)
     node.registry.stops_after = 500
-    node.want(two, 2)
+    node.want(second, 2)
     assert node.agent.state.phase is Phase.FETCHING
     assert "interrupted" in node.acts()
     assert "unfinished" not in [path.name for path in (node.store.folder / "versions").iterdir()]
@@ -161,19 +161,19 @@ def test_a_fetch_goes_on_after_a_restart(node: Node) -> None:
     node.agent = node.make()
     node.agent.look()
     assert node.agent.state.phase is Phase.COMPARING
-    assert any("bytes=500-" in one for one in node.registry.asked)
+    assert any("bytes=500-" in request for request in node.registry.asked)
 
 
 def test_a_rollback_is_asked_for_by_a_file(node: Node) -> None:
-    one, two = node.version("1"), node.version("2", shift=1.0)
-    node.want(one, 1)
-    node.want(two, 2)
+    first, second = node.version("1"), node.version("2", shift=1.0)
+    node.want(first, 1)
+    node.want(second, 2)
     node.live()
     node.registry.content.clear()
     (node.store.folder / REQUEST).write_text(json.dumps({"what": "rollback"}))
     node.agent.look()
     state = node.agent.state
-    assert (state.current, state.phase, state.reason) == (one, Phase.ROLLED_BACK, Reason.ASKED)
+    assert (state.current, state.phase, state.reason) == (first, Phase.ROLLED_BACK, Reason.ASKED)
     assert not (node.store.folder / REQUEST).exists()
     # There is no other one, and a file of something else changes nothing.
     for text in ('{"what": "rollback"}', "nonsense", "[]"):
@@ -183,49 +183,49 @@ def test_a_rollback_is_asked_for_by_a_file(node: Node) -> None:
 
 
 def test_a_version_that_becomes_worse_is_rolled_back(node: Node) -> None:
-    one, two = node.version("1", shift=2.0), node.version("2", shift=1.0)
-    node.want(one, 1)
-    node.want(two, 2)
+    first, second = node.version("1", shift=2.0), node.version("2", shift=1.0)
+    node.want(first, 1)
+    node.want(second, 2)
     node.live()
-    assert node.agent.state.current == two
+    assert node.agent.state.current == second
     node.live()
-    assert node.agent.state.current == two
-    node.server.shifts[two.digest] = 50.0
+    assert node.agent.state.current == second
+    node.server.shifts[second.digest] = 50.0
     node.live()
-    assert (node.agent.state.current, node.agent.state.reason) == (one, Reason.WORSE)
+    assert (node.agent.state.current, node.agent.state.reason) == (first, Reason.WORSE)
 
 
 def test_damage_on_the_disk_is_found_at_the_start(node: Node) -> None:
-    one, two = node.version("1"), node.version("2", shift=1.0)
-    node.want(one, 1)
-    node.want(two, 2)
+    first, second = node.version("1"), node.version("2", shift=1.0)
+    node.want(first, 1)
+    node.want(second, 2)
     node.live()
-    (node.store.version(two.digest) / "model.onnx").write_bytes(b"truncated")
+    (node.store.version(second.digest) / "model.onnx").write_bytes(b"truncated")
     found = node.make()
-    assert (found.state.current, found.state.reason) == (one, Reason.DAMAGED)
+    assert (found.state.current, found.state.reason) == (first, Reason.DAMAGED)
 
 
 def test_a_node_without_a_device_follows(node: Node) -> None:
-    one, two = node.version("1"), node.version("2", shift=9.0)
+    first, second = node.version("1"), node.version("2", shift=9.0)
     node.agent = node.make(target=None)
-    node.want(one, 1)
-    node.want(two, 2)
-    assert node.agent.state.current == two
+    node.want(first, 1)
+    node.want(second, 2)
+    assert node.agent.state.current == second
 
 
 def test_a_server_that_is_away_is_waited_for(node: Node) -> None:
-    one = node.version("1")
+    first = node.version("1")
     node.server.away = True
-    node.want(one, 1)
+    node.want(first, 1)
     assert node.agent.state.phase is Phase.FETCHING
     node.server.away = False
     node.now += 10
     node.agent.look()
-    assert node.agent.state.current == one
+    assert node.agent.state.current == first
 
 
 def test_reports_say_what_is_loaded_and_wishes_are_taken(node: Node) -> None:
-    one = node.version("1")
+    first = node.version("1")
     said: list[Mapping[str, Any]] = []
     wishes: dict[str, Any] = {}
     gone = False
@@ -247,7 +247,7 @@ def test_reports_say_what_is_loaded_and_wishes_are_taken(node: Node) -> None:
     whole.look()
     assert said[-1] == {"beat": 1, "models": {}}
     wishes["boiler"] = {
-        "version": {"tag": "1", "digest": one.digest},
+        "version": {"tag": "1", "digest": first.digest},
         "repository": "models/boiler",
         "generation": 1,
     }
@@ -255,7 +255,7 @@ def test_reports_say_what_is_loaded_and_wishes_are_taken(node: Node) -> None:
     whole.look()
     whole.look()
     whole.look()
-    assert said[-1]["models"]["boiler"]["serving"] == {"tag": "1", "digest": one.digest}
+    assert said[-1]["models"]["boiler"]["serving"] == {"tag": "1", "digest": first.digest}
     gone = True
     node.now += 6
     whole.look()
@@ -269,8 +269,8 @@ def test_reports_say_what_is_loaded_and_wishes_are_taken(node: Node) -> None:
 
 def test_samples_are_pairs_of_steps() -> None:
     readings = [Reading(number, 10.0 + number, (float(number),)) for number in (1, 2, 4, 5)]
-    assert [one.seq for one in samples_of(readings, 0, 0)] == [1, 4]
-    assert [one.truth for one in samples_of(readings, 0, 13)] == [5.0]
+    assert [sample.seq for sample in samples_of(readings, 0, 0)] == [1, 4]
+    assert [sample.truth for sample in samples_of(readings, 0, 13)] == [5.0]
 
 
 def test_readings_are_those_of_the_feed(tmp_path: Path) -> None:

@@ -65,11 +65,11 @@ def serve(store: Store, version: Version) -> None:
 def test_what_the_state_says_serves(store: Store, runtime: FakeRuntime) -> None:
     engine = Engine(store, runtime.load)
     assert engine.serving is None
-    one = put(store, "1", "10")
-    serve(store, one)
+    first = put(store, "1", "10")
+    serve(store, first)
     engine.reload()
     assert engine.serving is not None
-    assert engine.serving.version == one
+    assert engine.serving.version == first
     assert engine.serving.infer([[1, 2]]) == (13.0,)
     engine.reload()
     assert len(runtime.loaded) == 1
@@ -93,16 +93,16 @@ def test_what_cannot_be_loaded_leaves_the_one_before(
     store: Store, runtime: FakeRuntime, damage: str
 ) -> None:
     engine = Engine(store, runtime.load)
-    one = put(store, "1", "10")
-    serve(store, one)
+    first = put(store, "1", "10")
+    serve(store, first)
     engine.reload()
-    two = put(store, "2", "20" if damage == "not a number" else "not a number")
-    (store.version(two.digest) / "model.onnx").write_text(damage)
-    serve(store, two)
+    second = put(store, "2", "20" if damage == "not a number" else "not a number")
+    (store.version(second.digest) / "model.onnx").write_text(damage)
+    serve(store, second)
     with pytest.raises(Unloadable):
         engine.reload()
     assert engine.serving is not None
-    assert engine.serving.version == one
+    assert engine.serving.version == first
 
 
 def test_few_versions_are_in_memory(store: Store, runtime: FakeRuntime) -> None:
@@ -137,20 +137,20 @@ def serving(folder: Path, runtime: FakeRuntime) -> Iterator[Client]:
 
 
 def test_requests(tmp_path: Path, store: Store, runtime: FakeRuntime) -> None:
-    one = put(store, "1", "10")
+    first = put(store, "1", "10")
     with serving(tmp_path, runtime) as client:
         assert client.serving() == {}
         with pytest.raises(NoAnswer) as caught:
             client.infer("boiler", [[1, 2]])
         assert caught.value.status == 503
-        serve(store, one)
+        serve(store, first)
         client.reload("boiler")
-        assert client.serving() == {"boiler": {"tag": "1", "digest": one.digest}}
+        assert client.serving() == {"boiler": {"tag": "1", "digest": first.digest}}
         answer = client.infer("boiler", [[1, 2], [3, 4]])
-        assert (answer.tag, answer.digest, answer.outputs) == ("1", one.digest, (13.0, 17.0))
-        two = put(store, "2", "20")
-        assert client.evaluate("boiler", two.digest, [[1, 2]]).outputs == (23.0,)
-        assert client.evaluate("boiler", two.digest, []).outputs == ()
+        assert (answer.tag, answer.digest, answer.outputs) == ("1", first.digest, (13.0, 17.0))
+        second = put(store, "2", "20")
+        assert client.evaluate("boiler", second.digest, [[1, 2]]).outputs == (23.0,)
+        assert client.evaluate("boiler", second.digest, []).outputs == ()
         assert client.infer("boiler", [[1, 2]]).tag == "1", "an evaluation changes nothing"
         found = ask(client, "boiler", [1, 2], 5)
         assert (len(found["ms"]), found["tags"], found["troubles"]) == (5, ["1"], [])

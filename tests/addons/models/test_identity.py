@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow(reason="starts an inference server, and waits for 
 
 @pytest.fixture
 def declared(topology: Topology) -> Endpoint:
-    (found,) = (one for one in models_endpoints(topology) if one.name == CLOUD)
+    (found,) = (endpoint for endpoint in models_endpoints(topology) if endpoint.name == CLOUD)
     return found
 
 
@@ -95,7 +95,11 @@ def test_a_server_that_asks_nobody_is_red(
 ) -> None:
     with server(tmp_path, authority, "open_to_all") as port:
         verdict = judged(port, declared, target_at)
-    found = {one.record.probe for one in verdict.judged if one.finding is Finding.LET_IN}
+    found = {
+        judgement.record.probe
+        for judgement in verdict.judged
+        if judgement.finding is Finding.LET_IN
+    }
     assert {"none", "foreign-ca", "expired"} <= found
 
 

@@ -55,8 +55,8 @@ def test_an_update_goes_from_node_to_node(side: NativeSide) -> None:
     rolled = scenarios.update(side)
     for verdict in (
         judge_canary(rolled.canary),
-        *(judge_requests(one, {rolled.old, rolled.new}) for one in rolled.evidence),
-        *(judge_reported(one) for one in rolled.reported),
+        *(judge_requests(evidence, {rolled.old, rolled.new}) for evidence in rolled.evidence),
+        *(judge_reported(reported) for reported in rolled.reported),
     ):
         assert verdict.passed, str(verdict)
 
@@ -72,7 +72,9 @@ def test_a_worse_version_is_not_promoted(side: NativeSide) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tag", "reason"), [(CORRUPT, "Corrupt"), (UNLOADABLE, "Unloadable")], ids=lambda it: it
+    ("tag", "reason"),
+    [(CORRUPT, "Corrupt"), (UNLOADABLE, "Unloadable")],
+    ids=str,
 )
 def test_a_broken_artifact_is_refused(side: NativeSide, tag: str, reason: str) -> None:
     verdict = judge_refusal(scenarios.refusal(side, tag, reason))

@@ -37,7 +37,7 @@ def test_half_of_a_version_is_red(side: NativeSide) -> None:
         scenarios.settle(side, tag)
         scenarios.watch(side, 4)
         verdict = judge_requests(scenarios.evidence(side, node, began), {BETTER, tag})
-    assert any("not those of the version that they name" in one for one in verdict.problems)
+    assert any("not those of the version that they name" in problem for problem in verdict.problems)
 
 
 def test_content_that_nobody_verified_is_red(side: NativeSide) -> None:
@@ -74,7 +74,7 @@ def test_a_node_that_keeps_nothing_cannot_go_back(side: NativeSide) -> None:
         side.until("it serves again", lambda: side.serving(node), 60)
         found, _ = scenarios.rollback(side, node, reset=False)
     verdict = judge_rollback(found)
-    assert any("was not rolled back" in one for one in verdict.problems)
+    assert any("was not rolled back" in problem for problem in verdict.problems)
 
 
 def test_a_report_of_what_was_wanted_is_red(side: NativeSide) -> None:
@@ -94,7 +94,7 @@ def test_a_report_of_what_was_wanted_is_red(side: NativeSide) -> None:
         side.seen(refused, 90)
         known = scenarios.known(side)
         verdict = judge_reported(Reported(node, "native", tuple(looks), (began,), None, known))
-    assert any("and 2 runs" in one for one in verdict.problems), str(verdict)
+    assert any("and 2 runs" in problem for problem in verdict.problems), str(verdict)
 
 
 @pytest.mark.parametrize("defect", ["hasty", "trusting"])
@@ -107,12 +107,12 @@ def test_an_operator_with_a_defect_is_red(side: NativeSide, defect: str) -> None
             began = side.now()
             scenarios.settle(side, tag)
             verdict = judge_canary(scenarios.canary_of(side, tag, began))
-            assert any("had ended" in one for one in verdict.problems), str(verdict)
+            assert any("had ended" in problem for problem in verdict.problems), str(verdict)
         else:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("edge_lab.oracles.models.cloud.SILENT_SECONDS", 8.0)
                 _, reported = scenarios.rollback(side, side.nodes[0], reset=False)
                 verdict = judge_reported(reported)
-            assert any("still says" in one for one in verdict.problems), str(verdict)
+            assert any("still says" in problem for problem in verdict.problems), str(verdict)
     finally:
         side.site.start_operator()

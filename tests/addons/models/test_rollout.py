@@ -92,7 +92,7 @@ NODES = some.lists(
         phase=some.sampled_from(Phase),
         serving=some.sampled_from((None, OLD, NEW)),
     ),
-    unique_by=lambda one: one.name,
+    unique_by=lambda node: node.name,
 )
 
 
@@ -104,7 +104,7 @@ def test_never_more_than_one_is_told_and_never_after_a_failure(nodes: list[NodeV
     if NodePhase.FAILED in phases or NodePhase.TOLD in phases:
         assert found.tell == ()
     if found.progress is Progress.COMPLETE:
-        assert all(one.serving == NEW for one in nodes)
+        assert all(node.serving == NEW for node in nodes)
 
 
 def test_objects_are_read() -> None:

@@ -91,7 +91,7 @@ def store(tmp_path: Path) -> Store:
 
 def registry_with(files: dict[str, bytes]) -> tuple[FakeRegistry, str]:
     manifest = manifest_of(files)
-    content = {digest_of(one): one for one in (manifest, *files.values())}
+    content = {digest_of(content): content for content in (manifest, *files.values())}
     return FakeRegistry(content), digest_of(manifest)
 
 
@@ -119,7 +119,7 @@ def test_an_interrupted_fetch_leaves_no_version_and_goes_on_where_it_ended(store
         assert part.stat().st_size == 100_000
         registry.stops_after = None
         fetch(store, [source], "models/boiler", digest)
-    assert any(one.endswith("bytes=100000-") for one in registry.asked)
+    assert any(request.endswith("bytes=100000-") for request in registry.asked)
     assert store.damage(digest) == ""
 
 
@@ -209,7 +209,7 @@ def test_a_journal_outlives_a_line_that_was_cut_short(tmp_path: Path) -> None:
     with path.open("a") as sink:
         sink.write('{"number": ')
     Journal(path).add(number=3)
-    assert [one["number"] for one in tail_of(path, 1000)] == [1, 3]
+    assert [record["number"] for record in tail_of(path, 1000)] == [1, 3]
     assert tail_of(path, 16)[-1:] == [{"number": 3}]
     assert tail_of(tmp_path / "none", 10) == []
 

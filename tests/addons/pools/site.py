@@ -27,7 +27,6 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.core.ports import choose_ports
 from edge_lab.pki import CLUSTER
-from edge_lab.stacks import kubeconfig_of_files
 from tests.controlplane import NativeControlPlane
 from tests.probes.api_server import CACHE, program
 
@@ -108,16 +107,14 @@ def running_site(
         Path(path).mkdir(parents=True)
     authority = plane.pki.authority(CLUSTER)
     identity = authority.issue(SPEC)
-    contents = authority.certificate_pem, identity.certificate_pem, identity.key_pem
-    for path, content in zip(place.credentials, contents, strict=True):
-        Path(path).write_bytes(content)
-    shown = dict(zip(("authority", "certificate", "key"), place.credentials, strict=True))
-    Path(place.kubeconfig).write_text(kubeconfig_of_files(plane.url, **shown))
+    for file in place.keys.files(identity, authority.certificate_pem):
+        Path(file.path).write_bytes(file.content)
+    Path(place.kubeconfig).write_text(place.keys.kubeconfig(plane.url))
     site, limit, kubectl = Site(folder, plane, place), Deadline.scaled(LIMIT), plane.kubectl
     try:
         kubectl.apply_patiently("kinds", definitions(programs[CRDS]), limit)
         kubectl.apply_patiently("rights", rights(), limit)
-        words = (sys.executable, "-I", kinds.__file__, plane.url, *place.credentials, *KINDS)
+        words = (sys.executable, "-I", kinds.__file__, plane.url, *place.keys.arguments, *KINDS)
         subprocess.run(words, check=True, timeout=limit.remaining)
         site.start()
         for pool, nodes in pools.items():

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from edge_lab.addons.pools.names import EVERYWHERE, NAMESPACE, POOL_LABEL, SITE
+from edge_lab.core.errors import LabError
 from suites.pools import scenarios
 from suites.pools.judging import (
     judge_away,
@@ -77,6 +78,17 @@ def test_a_node_that_is_moved_while_offline_changes_once_and_is_moved_back() -> 
     assert verdict.passed, str(verdict)
     # Until it is told of its new pool, yurthub gives it the endpoints of the old one.
     assert not judge_traffic(found.kept).passed
+    assert side.membership == side.hubs == {"n1": "north", "n2": "north", "s1": "south"}
+
+
+def test_a_node_is_moved_back_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise LabError("the node does not answer")
+
+    monkeypatch.setattr(scenarios, "traffic_now", fails)
+    side = SimulatedSide()
+    with pytest.raises(LabError, match="does not answer"):
+        scenarios.moved(side, "n1", "south")
     assert side.membership == side.hubs == {"n1": "north", "n2": "north", "s1": "south"}
 
 

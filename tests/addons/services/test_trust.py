@@ -50,10 +50,14 @@ def test_all_that_trusts_the_authority_is_declared(
 ) -> None:
     platform = platform_of(stack)
     pem = context_of(platform).given.pki.authority(CLUSTER).certificate_pem
-    bundles = [it for it in platform.trust_bundles(topology) if it.domain == CLUSTER]
-    signers = [it for it in platform.stack.installed_authorities(topology) if it.domain == CLUSTER]
-    declared = {(it.node, it.path) for it in bundles}
-    declared |= {(it.node, it.certificate) for it in signers}
+    bundles = [bundle for bundle in platform.trust_bundles(topology) if bundle.domain == CLUSTER]
+    signers = [
+        authority
+        for authority in platform.stack.installed_authorities(topology)
+        if authority.domain == CLUSTER
+    ]
+    declared = {(bundle.node, bundle.path) for bundle in bundles}
+    declared |= {(authority.node, authority.certificate) for authority in signers}
     found = {
         (node, file.path)
         for node, provision in provisions_of(stack).items()
@@ -77,8 +81,8 @@ def test_all_that_the_authority_has_signed_is_declared(
     platform = platform_of(stack)
     authority = context_of(platform).given.pki.authority(CLUSTER)
     all_held = (*platform.certificates(topology), *platform.further_certificates(topology))
-    held = [it for it in all_held if it.signer == LabSigner(CLUSTER)]
-    declared = {(it.node, it.certificate): it for it in held}
+    held = [certificate for certificate in all_held if certificate.signer == LabSigner(CLUSTER)]
+    declared = {(certificate.node, certificate.certificate): certificate for certificate in held}
     found = {
         (node, file.path): certificate
         for node, provision in provisions_of(stack).items()
@@ -90,7 +94,9 @@ def test_all_that_the_authority_has_signed_is_declared(
         again = authority.issue(declared[place].spec).certificate
         assert certificate.subject == again.subject
     units = platform.units(topology)
-    assert {it.unit for it in held if it.unit not in units[it.node]} == set()
+    assert {
+        certificate.unit for certificate in held if certificate.unit not in units[certificate.node]
+    } == set()
 
 
 @by_stack

@@ -112,11 +112,15 @@ def test_a_real_agent_turns_each_false_server_away(topology: Topology) -> None:
             with agent_that_is_started_again(site):
                 records = cloud.wait(Deadline.after(MEETING_SECONDS))
     verdict = judge_identity(client.node, "test", records, {client.id: client.as_endpoint()})
-    findings = {one.record.probe: one.finding for one in verdict.judged}
+    findings = {judgement.record.probe: judgement.finding for judgement in verdict.judged}
     assert set(findings.values()) == {Finding.PASS}, records
     assert set(findings) == set(SERVER_CERTIFICATES)
     # The control: by what other clients in Go do, one certificate was taken that should not be.
     other = replace(client, policy=GO_CLIENT).as_endpoint()
     judged = judge_identity(client.node, "test", records, {client.id: other}).judged
-    wrong = {one.record.probe: one.finding for one in judged if one.finding is not Finding.PASS}
+    wrong = {
+        judgement.record.probe: judgement.finding
+        for judgement in judged
+        if judgement.finding is not Finding.PASS
+    }
     assert wrong == {"server-is-client": Finding.LET_IN}

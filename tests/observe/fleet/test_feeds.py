@@ -97,4 +97,4 @@ def test_pods_of_hollow_nodes_that_are_marked_or_gone_are_evicted(kubectl: Any) 
         kubectl.told["pods"].put(("DELETED", pod("marked", deletionTimestamp="x")))
         kubectl.told["pods"].put(("DELETED", pod("gone")))
         soon(lambda: len(evictions.seen()) == 2)
-        assert [one.pod for one in evictions.seen()] == ["marked", "gone"]
+        assert [eviction.pod for eviction in evictions.seen()] == ["marked", "gone"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from edge_lab.cluster.watch import Event, Watch
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.observe.scheduling import podwatch
-from edge_lab.observe.scheduling.podwatch import PodWatch, stamp
+from edge_lab.observe.scheduling.podwatch import PodWatch
 from edge_lab.oracles.scheduling.clock import ClockBounds
 from edge_lab.oracles.scheduling.history import history_of
 from edge_lab.oracles.scheduling.stages import Moment, PodStart, stages_of
@@ -126,7 +125,7 @@ def test_a_watch_that_ends_says_so() -> None:
     feed = Feed(STARTING, goes_on=False)
     with PodWatch(FakeKubectl(feed), "edge-lab") as watch:
         assert feed.told.wait(60)
-        Deadline.after(60).wait_for("the end", lambda: watch._watch.ended, every=0.01)
+        Deadline.after(60).wait_for("the end", lambda: watch.ended, every=0.01)
         with pytest.raises(LabError):
             watch.has("one", Moment.READY)
 
@@ -164,14 +163,3 @@ def test_what_is_gone_is_not_created_by_that() -> None:
     assert watch.moments("one") == {}
     assert watch.startup_s("one") is None
     assert watch.newest("nobody") is None
-
-
-def test_two_clocks_that_were_not_read_at_once_are_read_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Else a thread that has to wait between the two looks like a clock that was set."""
-    monotonic = iter((0, 50_000_000, 60_000_000, 60_000_100))
-    wall = iter((7_000_000_000, 7_060_000_050))
-    clocks = SimpleNamespace(monotonic_ns=lambda: next(monotonic), time_ns=lambda: next(wall))
-    monkeypatch.setattr(podwatch, "time", clocks)
-    assert stamp() == (7_060_000_050, 60_000_000)

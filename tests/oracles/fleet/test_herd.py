@@ -19,7 +19,7 @@ def _evicted(seconds_after_wake: float) -> Eviction:
 
 def _value(name: str, **change: Any) -> float | None:
     found = judge_herd(herd().altered(**change))
-    return next(one.value for one in found.measures if name in one.title)
+    return next(measure.value for measure in found.measures if name in measure.title)
 
 
 def test_a_herd_that_is_back_passes() -> None:

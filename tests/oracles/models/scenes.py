@@ -48,14 +48,14 @@ def evidence(serving: Callable[[float], str], *acts: Act) -> Evidence:
 
 def changed(found: Evidence, seq: int, **values: object) -> Evidence:
     requests = tuple(
-        replace(one, **values) if one.seq == seq else one  # type: ignore[arg-type]
-        for one in found.requests.asked
+        replace(request, **values) if request.seq == seq else request  # type: ignore[arg-type]
+        for request in found.requests.asked
     )
     return replace(found, requests=Requests(requests))
 
 
 def without(found: Evidence, *seqs: int) -> Evidence:
-    requests = tuple(one for one in found.requests.asked if one.seq not in seqs)
+    requests = tuple(request for request in found.requests.asked if request.seq not in seqs)
     return replace(found, requests=Requests(requests))
 
 

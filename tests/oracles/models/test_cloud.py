@@ -117,6 +117,10 @@ def test_one_node_after_the_other_passes(canary: Canary) -> None:
         (turns(), "no evidence"),
         (turns(A), "no evidence"),
         (turns(A, replace(B, told=11.0), C), "had ended"),
+        (
+            turns(A, Turn("b", None, None, ""), replace(C, told=11.0)),
+            "c was told before a had ended",
+        ),
         (turns(replace(A, told=60.0, ended=70.0), B, C), "in the order"),
         (turns(A, B, Turn("c", None, None, "")), "did not get"),
         (turns(replace(A, outcome="refused"), B, C), "after a refused"),

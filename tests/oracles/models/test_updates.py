@@ -139,7 +139,9 @@ def test_defects_of_a_rollback_are_red(rollback: Rollback, words: str) -> None:
 def mean(tag: str, since: int, until: int) -> float:
     steps = TRUTH[since:until]
     pairs = pairwise(steps)
-    errors = [abs(VERSIONS[tag].output(one.inputs) - later.inputs[0]) for one, later in pairs]
+    errors = [
+        abs(VERSIONS[tag].output(earlier.inputs) - later.inputs[0]) for earlier, later in pairs
+    ]
     return sum(errors) / len(errors)
 
 

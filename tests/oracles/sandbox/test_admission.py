@@ -97,9 +97,11 @@ OTHER = 'serviceaccount "default" not found'
 def test_any_other_answer_is_a_finding(answer: Answer | None, finding: AdmissionFinding) -> None:
     verdict = judged(restricted=answer)
     assert not verdict.passed
-    assert [it.finding for it in verdict.judged if it.finding is not AdmissionFinding.PASS] == [
-        finding
-    ]
+    assert [
+        judgement.finding
+        for judgement in verdict.judged
+        if judgement.finding is not AdmissionFinding.PASS
+    ] == [finding]
     assert 'class="' + ("unknown" if answer is None else "bad") in admission_html(verdict.judged)
 
 

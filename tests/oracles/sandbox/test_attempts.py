@@ -78,7 +78,9 @@ def test_what_runc_lets_through_is_red_for_a_sandbox() -> None:
     setting = Setting.GVISOR_DEFAULT
     run = as_declared(Setting.RUNC_DEFAULT)
     verdict = judge_attempts("edge-arm", "kubernetes+kubelet", setting, run, KERNEL)
-    let = {one.attempt for one in verdict.judged if one.finding is Finding.REACHED}
+    let = {
+        judgement.attempt for judgement in verdict.judged if judgement.finding is Finding.REACHED
+    }
     assert let >= {"io-uring", "add-key", "raw-socket", "packet-socket", "personality", "kcmp"}
 
 
@@ -106,7 +108,7 @@ def test_each_finding_comes_by_itself(
     record: AttemptRecord, declared: dict[str, Row], finding: Finding
 ) -> None:
     verdict = judged(run_of(record), declared)
-    assert [one.finding for one in verdict.judged] == [finding]
+    assert [judgement.finding for judgement in verdict.judged] == [finding]
     assert verdict.passed is (finding is Finding.PASS)
 
 
@@ -130,7 +132,9 @@ def test_either_of_two_outcomes_passes() -> None:
 def test_what_is_missing_is_no_pass(run: AttemptRun, declared: dict[str, Row]) -> None:
     verdict = judged(run, declared)
     assert not verdict.passed
-    assert all(one.finding in (Finding.PASS, Finding.NO_EVIDENCE) for one in verdict.judged)
+    assert all(
+        judgement.finding in (Finding.PASS, Finding.NO_EVIDENCE) for judgement in verdict.judged
+    )
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -139,13 +143,15 @@ def test_each_row_says_what_is_expected_in_each_setting(name: str) -> None:
     assert set(row.expects) == set(CONTAINER_SETTINGS)
     assert row.title
     for setting, expected in row.expects.items():
-        assert all(one.reached or one.refusals for one in expected), setting
+        assert all(outcome.reached or outcome.refusals for outcome in expected), setting
 
 
 @pytest.mark.parametrize("name", KERNEL)
 def test_each_attempt_can_succeed_in_one_setting(name: str) -> None:
     """Without one, that it fails elsewhere would prove nothing."""
-    possible = any(one.reached for expected in KERNEL[name].expects.values() for one in expected)
+    possible = any(
+        outcome.reached for expected in KERNEL[name].expects.values() for outcome in expected
+    )
     assert possible
 
 
@@ -162,7 +168,9 @@ def test_each_aim_is_reached_in_one_setting_or_by_a_control(name: str) -> None:
         *NEEDS_TO_REQUEST,
         "node-secret-other",
     }
-    possible = any(one.reached for expected in ALL[name].expects.values() for one in expected)
+    possible = any(
+        outcome.reached for expected in ALL[name].expects.values() for outcome in expected
+    )
     assert possible is (name not in alone)
 
 
@@ -171,8 +179,8 @@ def test_no_row_accepts_whatever_comes(name: str) -> None:
     """One that is reached or refused by several errors at will tells nothing apart."""
     for setting, expected in ALL[name].expects.items():
         kinds = list(expected)
-        if any(one.reached for one in kinds):
-            refusals = {refusal for one in kinds for refusal in one.refusals}
+        if any(outcome.reached for outcome in kinds):
+            refusals = {refusal for outcome in kinds for refusal in outcome.refusals}
             assert len(refusals) <= 1, setting
 
 
@@ -188,7 +196,11 @@ def test_tracing_is_expected_by_the_nodes_own_setting(scope: int, reaching: int)
     expects = rows["ptrace-init"].expects
     under_runc = [expects[setting] for setting in CONTAINER_SETTINGS if not setting.sandboxed]
     assert sum(expected.reached for expected in under_runc) == reaching
-    assert all(expects[it] == KERNEL["ptrace-init"].expects[it] for it in Setting if it.sandboxed)
+    assert all(
+        expects[setting] == KERNEL["ptrace-init"].expects[setting]
+        for setting in Setting
+        if setting.sandboxed
+    )
 
 
 def test_the_table_has_the_attempts_of_the_program() -> None:
@@ -203,7 +215,7 @@ def test_attempts_are_read_as_far_as_they_have_come() -> None:
     assert not parse_attempts("\n".join(lines)).complete
     assert parse_attempts("\n".join([*lines, '{"done":2}'])).complete
     assert not parse_attempts("\n".join([lines[0], '{"done":2}'])).complete
-    assert [one.attempt for one in parse_attempts(lines[0] + '\n{"att').records] == ["a"]
+    assert [record.attempt for record in parse_attempts(lines[0] + '\n{"att').records] == ["a"]
     with pytest.raises(LabError, match="ended"):
         parse_attempts('{"attempt":"a","ended":"somehow","reached":false}')
 

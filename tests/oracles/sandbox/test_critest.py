@@ -57,14 +57,16 @@ def test_a_run_in_which_the_core_passed_passes() -> None:
     verdict = judged()
     assert verdict.passed, str(verdict)
     assert verdict.of(Came.PASSED) == set(CORE)
-    assert {it.name: it.value for it in verdict.measures}["critest_specs_with_runsc_passed"] == 30
+    assert {measure.name: measure.value for measure in verdict.measures}[
+        "critest_specs_with_runsc_passed"
+    ] == 30
 
 
 def test_a_handler_may_have_a_hyphen_in_its_name() -> None:
     """As that of the control; a measure has a name of words."""
     verdict = judge_critest("edge", "stack", "runsc-plain", parse_report(report({})))
     assert verdict.passed
-    assert "critest_specs_with_runsc_plain_passed" in {one.name for one in verdict.measures}
+    assert "critest_specs_with_runsc_plain_passed" in {measure.name for measure in verdict.measures}
 
 
 @pytest.mark.parametrize("state", ["failed", "timedout", "interrupted", "panicked", "aborted"])
@@ -93,7 +95,7 @@ def test_a_spec_that_nobody_knows_is_a_finding() -> None:
 
 
 def test_a_report_of_few_specs_is_no_evidence() -> None:
-    records = [it for it in parse_report(report({})) if it.name in CORE]
+    records = [spec for spec in parse_report(report({})) if spec.name in CORE]
     assert not judge_critest("edge", "stack", "runc", records).passed
 
 

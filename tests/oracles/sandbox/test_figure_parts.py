@@ -49,7 +49,8 @@ def test_pods_differ_in_nothing_but_their_runtime_class() -> None:
     assert sandboxed["spec"].pop("runtimeClassName") == "gvisor"
     assert plain["spec"] == sandboxed["spec"]
     names = {
-        bench_pod(one, "edge-arm")["metadata"]["name"] for one in (RUNC, RUNC_AGAIN, SANDBOXED)
+        bench_pod(runtime, "edge-arm")["metadata"]["name"]
+        for runtime in (RUNC, RUNC_AGAIN, SANDBOXED)
     }
     assert len(names) == 3
 

@@ -93,14 +93,14 @@ def test_a_slowdown_is_significant_with_twenty_pairs() -> None:
 
 def test_measures_have_both_sides_the_ratio_and_its_interval() -> None:
     figure = cost(Figure.RATE, ("runc", [40.0, 44.0]), ("gvisor", [20.0, 21.0]))
-    measures = {one.name: one for one in figure.measures("edge-arm")}
+    measures = {measure.name: measure for measure in figure.measures("edge-arm")}
     assert len(measures) == len(figure.measures("edge-arm"))
     assert measures["samples_per_second_runc_p50"].value == 40.0
     assert measures["samples_per_second_gvisor_to_runc"].value == pytest.approx(0.488, abs=0.001)
     assert measures["samples_per_second_gvisor_to_runc_pairs"].value == 2
     assert figure.ratio.interval is not None
     assert measures["samples_per_second_gvisor_to_runc_95_to"].value == figure.ratio.interval.high
-    assert {one.better for one in measures.values()} == {Better.HIGHER, Better.NEITHER}
+    assert {measure.better for measure in measures.values()} == {Better.HIGHER, Better.NEITHER}
 
 
 def test_runtimes_stand_beside_one_another_in_the_comparison() -> None:

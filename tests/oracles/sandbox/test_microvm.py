@@ -139,7 +139,10 @@ def test_the_nodes_disk_is_not_to_be_reached() -> None:
     passed = judge_attempts("n", "s", Setting.MICROVM, run_of(*records), MICROVM_ROWS)
     assert passed.passed, str(passed)
     spoilt = [
-        attempt(it.attempt, reached=True) if it.attempt == "open-disk" else it for it in records
+        attempt(record.attempt, reached=True) if record.attempt == "open-disk" else record
+        for record in records
     ]
     verdict = judge_attempts("n", "s", Setting.MICROVM, run_of(*spoilt), MICROVM_ROWS)
-    assert [it.attempt for it in verdict.judged if not it.passed] == ["open-disk"]
+    assert [judgement.attempt for judgement in verdict.judged if not judgement.passed] == [
+        "open-disk"
+    ]

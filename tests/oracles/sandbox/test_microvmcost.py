@@ -48,6 +48,6 @@ def test_figures_and_ratios_are_measures_and_no_verdict() -> None:
 
 def test_a_start_within_the_clocks_second_has_no_ratio() -> None:
     verdict = cost_verdict("edge", "stack", PodCost(90.0, MIB), PodCost(0.0, MIB))
-    (ratio,) = [it for it in verdict.measures if it.name == "start_of_a_pod_ratio"]
+    (ratio,) = [measure for measure in verdict.measures if measure.name == "start_of_a_pod_ratio"]
     assert ratio.value is None
     assert ratio.reason

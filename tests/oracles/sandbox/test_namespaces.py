@@ -47,5 +47,5 @@ def test_a_sandbox_with_host_network_is_refused_and_says_so(
     record: AttemptRecord, finding: Finding
 ) -> None:
     verdict = judge_attempts("n", "s", Setting.GVISOR_DEFAULT, run_of(record), LOCAL)
-    assert [one.finding for one in verdict.judged] == [finding]
+    assert [judgement.finding for judgement in verdict.judged] == [finding]
     assert verdict.passed is (finding is Finding.PASS)

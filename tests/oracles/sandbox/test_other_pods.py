@@ -52,7 +52,7 @@ def evidence(*tables: NeighbourTable, datagrams: int = 0, attacker: str = ATTACK
 
 def findings(setting: Setting, run: AttemptRun) -> dict[str, Finding]:
     verdict = judge_attempts("edge-arm", "kubernetes+kubelet", setting, run, POD_NETWORK)
-    return {one.attempt: one.finding for one in verdict.judged}
+    return {judgement.attempt: judgement.finding for judgement in verdict.judged}
 
 
 def test_a_node_that_was_deceived_was_reached() -> None:
@@ -80,7 +80,7 @@ def test_what_was_sent_and_had_no_effect_is_not_reached(
     """The planted defect: the pod says that it succeeded in both."""
     run = confirmed(SENT, seen)
     assert [record.attempt for record in run.records if record.reached] == effects
-    assert {it.refusal for it in run.records if not it.reached} <= {NO_EFFECT}
+    assert {record.refusal for record in run.records if not record.reached} <= {NO_EFFECT}
     assert {
         name
         for name, finding in findings(Setting.RUNC_DEFAULT, run).items()
@@ -157,7 +157,9 @@ def test_what_is_no_answer_of_the_node_is_the_labs_error(text: str) -> None:
 def test_other_pods_are_traced_by_the_nodes_own_setting(scope: int, reaching: int) -> None:
     rows = host_pid_rows(scope)
     for name in ("seize-host-pid", "memory-host-pid"):
-        assert sum(rows[name].expects[it].reached for it in CONTAINER_SETTINGS) == reaching
+        assert (
+            sum(rows[name].expects[setting].reached for setting in CONTAINER_SETTINGS) == reaching
+        )
     # Yama has no say in what is only read.
     assert rows["token-host-pid"] == HOST_PID["token-host-pid"]
     assert set(rows) == set(HOST_PID)
@@ -165,12 +167,14 @@ def test_other_pods_are_traced_by_the_nodes_own_setting(scope: int, reaching: in
 
 def test_each_attempt_at_a_process_has_its_control_with_host_pid() -> None:
     for alone, control in NEEDS_HOST_PID.items():
-        assert any(one.reached for one in HOST_PID[control].expects.values()), alone
+        assert any(outcome.reached for outcome in HOST_PID[control].expects.values()), alone
 
 
 def test_no_sandbox_reaches_another_pods_process_or_address() -> None:
     for name, row in {**POD_NETWORK, **HOST_PID}.items():
-        assert not any(row.expects[it].reached for it in Setting if it.sandboxed), name
+        assert not any(row.expects[setting].reached for setting in Setting if setting.sandboxed), (
+            name
+        )
 
 
 def test_the_program_has_an_attempt_for_each_row() -> None:

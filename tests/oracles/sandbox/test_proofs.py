@@ -48,7 +48,7 @@ def judged(facts: PodFacts | None, node: NodeView | None) -> SandboxVerdict:
     return judge_sandbox("edge-arm", "kubernetes+kubelet", POD, facts, node)
 
 
-@pytest.mark.parametrize("release", RELEASES, ids=lambda it: it.since)
+@pytest.mark.parametrize("release", RELEASES, ids=lambda release: release.since)
 def test_all_proofs_hold_under_gvisor(release: GvisorRelease) -> None:
     verdict = judged(sandboxed(release), sandbox_outside())
     assert verdict.of_class is SandboxClass.SANDBOXED, str(verdict)

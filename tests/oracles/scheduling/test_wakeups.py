@@ -71,9 +71,9 @@ def test_all_cpus_are_counted_together() -> None:
 
 
 def test_windows_of_a_condition_are_one() -> None:
-    one = parse_cyclictest(written(thread({5: 1})), 1)
-    other = parse_cyclictest(written(thread({5: 1, 7: 1}, 1, 300_000)), 1)
-    assert together([one, other]) == Wakeups({5: 2, 7: 1}, 1, 300_000, 1)
+    first = parse_cyclictest(written(thread({5: 1})), 1)
+    second = parse_cyclictest(written(thread({5: 1, 7: 1}, 1, 300_000)), 1)
+    assert together([first, second]) == Wakeups({5: 2, 7: 1}, 1, 300_000, 1)
 
 
 @pytest.mark.parametrize(

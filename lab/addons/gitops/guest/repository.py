@@ -99,10 +99,10 @@ def commit(
     git.run("clone", "--quiet", "--depth=1", "--template=", f"--branch={branch}", url, str(work))
     there = ("-C", str(work))
     made = 0
-    for number, one in enumerate(commits, 1):
-        _put(work, one["files"])
+    for number, change in enumerate(commits, 1):
+        _put(work, change["files"])
         git.run(*there, "add", "--all")
-        git.run(*there, "commit", "--quiet", "--allow-empty", "-m", str(one["message"]))
+        git.run(*there, "commit", "--quiet", "--allow-empty", "-m", str(change["message"]))
         made += 1
         if each or number == len(commits):
             git.run(*there, "push", "--quiet", "origin", f"HEAD:{branch}")
