@@ -172,6 +172,7 @@ def test_twins_that_report_leave_nothing_behind(
     def reported(number: int) -> float:
         with TwinWatch(lab.kubectl) as seen:
             autonomy.hold(leak_run.twin_seconds)
+            seen.check()
         reports = reports_of(twins, seen)
         if not reports:
             raise LabError(f"no evidence: no twin of {node} has reported in round {number + 1}")
