@@ -16,6 +16,7 @@ from edge_lab.addons.functions.addon import Functions
 from edge_lab.addons.gitops.addon import Gitops
 from edge_lab.addons.gvisor.addon import Gvisor, ReleasedGvisor
 from edge_lab.addons.hostile.addon import Hostile
+from edge_lab.addons.keda.addon import FunctionsKeda
 from edge_lab.addons.metrics.addon import Metrics
 from edge_lab.addons.metrics.senderaddons import (
     MetricsAgent,
@@ -54,6 +55,7 @@ ADDONS: Mapping[str, Callable[[], AddOn]] = {
         MetricsThanos,
         Gitops,
         Functions,
+        FunctionsKeda,
         Models,
         Pools,
     )

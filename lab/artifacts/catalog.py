@@ -42,6 +42,7 @@ KWOK = "v0.8.0"
 SPIRE = "v1.13.3"
 RTOS_FIRMWARE = "0.1.0"
 FLUX = "v1.9.6"
+KEDA = "v2.21.0"
 """Of both controllers."""
 GIT_SERVER = "0.1.0"
 FUNCTIONS = "0.1.0"
@@ -49,6 +50,7 @@ THANOS = "v0.42.4"
 VERSITYGW = "v1.8.0"
 
 _OPENYURT_MODULE = "github.com/openyurtio/openyurt"
+_KEDA_MODULE = "github.com/kedacore/keda/v2"
 
 _kubernetes = partial(publishers.kubernetes, KUBERNETES)
 _spire = partial(publishers.spire, SPIRE)
@@ -111,6 +113,25 @@ _COMPONENTS = (
                 f"charts/yurt-manager/crds/apps.openyurt.io_{kind}.yaml"
                 for kind in ("nodebuckets", "nodepools", "yurtappsets")
             ),
+        ),
+        # The same file for every architecture; the second name is for generic mirrors.
+        mirror=("{name}-{version}.yaml", FLAT),
+    ),
+    Component(
+        "keda-operator",
+        KEDA,
+        go=GoSource(
+            module="keda",
+            package=f"{_KEDA_MODULE}/cmd/operator",
+            upstream=_KEDA_MODULE,
+            ldflags=(f"-X {_KEDA_MODULE}/version.Version={KEDA.removeprefix('v')}",),
+        ),
+    ),
+    Component(
+        "keda-crds",
+        KEDA,
+        files=GoFiles(
+            module="keda", upstream=_KEDA_MODULE, patterns=("config/crd/bases/*keda.sh_*.yaml",)
         ),
         # The same file for every architecture; the second name is for generic mirrors.
         mirror=("{name}-{version}.yaml", FLAT),

@@ -14,7 +14,7 @@ from edge_lab.faults.engine import FaultEngine
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.outcomes import eventually
 from suites.edges import is_ready
-from suites.functions.labside import LabSide
+from suites.functions.kedaside import LabKedaSide
 from suites.functions.scenarios import Scene
 
 if TYPE_CHECKING:
@@ -27,15 +27,15 @@ SceneOf = Callable[..., Scene]
 
 
 @pytest.fixture(scope="package")
-def side(lab: Lab, fault_engine: FaultEngine, time_limit: TimeLimit) -> LabSide:
+def side(lab: Lab, fault_engine: FaultEngine, time_limit: TimeLimit) -> LabKedaSide:
     """The functions of the lab; skips if the topology does not list the add-on."""
     if FUNCTIONS not in lab.topology.addons:
         raise MissingCapability(f"no node has {FUNCTIONS!r}: does the topology list the add-on?")
-    return LabSide(lab, fault_engine, time_limit)
+    return LabKedaSide(lab, fault_engine, time_limit)
 
 
 @pytest.fixture(scope="package")
-def scene_of(lab: Lab, side: LabSide, time_limit: TimeLimit) -> SceneOf:
+def scene_of(lab: Lab, side: LabKedaSide, time_limit: TimeLimit) -> SceneOf:
     """Runs a scenario, or returns its result if another test has already run it."""
     made: dict[str, Scene] = {}
 

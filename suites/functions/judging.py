@@ -142,6 +142,33 @@ def judge_offline(evidence: Evidence, way: str, *, least: int = 1) -> Verdict:
     return _verdict(evidence, problems, (measure,), (f"{way}: {why}, {count.handled} handled",))
 
 
+def judge_unreached(evidence: Evidence, way: str, control: str, *, least: int = 1) -> Verdict:
+    """Whether a way whose scaler is out of reach handled no event meanwhile, as it declares.
+
+    Events of `control`, a way that is woken on the node, must have been handled at the same time:
+    otherwise something else than the scaler prevented it.
+    """
+    count = compare(way, evidence.owed_offline, evidence.handled_offline)
+    other = compare(control, evidence.owed_offline, evidence.handled_offline)
+    problems = [
+        *_too_few(count.owed, least, f"{way}, without its scaler"),
+        *_too_few(other.handled, other.owed or 1, f"{control}, the control"),
+    ]
+    if count.handled:
+        problems.append(f"{count.handled} events were handled without the scaler")
+    why = f"{count.owed} events crossed while the scaler was out of reach"
+    measure = _measure(
+        evidence,
+        "events handled without the scaler",
+        way,
+        count.handled,
+        better=Better.NEITHER,
+        why=why,
+    )
+    head = f"{way}: {why}, {count.handled} handled; {control}: {other.handled} of {other.owed}"
+    return _verdict(evidence, problems, (measure,), (head,))
+
+
 def judge_refused(evidence: Evidence) -> Verdict:
     """Whether a full disk refused events, and all of them were stored later."""
     stored = {event.id for event in evidence.events if event.stored is not None}
@@ -294,9 +321,11 @@ def judge_asleep(evidence: Evidence, way: str, *, limit_s: float) -> Verdict:
         problems.append(f"a process of {way} keeps running")
     elif after > limit_s:
         problems.append(f"{way} was at zero after {after:.0f} s; the limit is {limit_s:g} s")
-    woken = sum(activation.awake for activation in evidence.activations if activation.way == way)
-    if ran and not woken:
-        problems.append(f"no evidence: the activator's journal does not say that it woke {way}")
+    woken = len(ran)
+    if WAYS[way].by_activator:
+        woken = sum(entry.awake for entry in evidence.activations if entry.way == way)
+        if ran and not woken:
+            problems.append(f"no evidence: the activator's journal does not say that it woke {way}")
     measure = _measure(
         evidence,
         "at zero after the last event",

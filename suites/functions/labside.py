@@ -58,7 +58,7 @@ class LabSide(WaitingSide):
 
     @property
     def ways(self) -> tuple[Way, ...]:
-        return ways_of(get_stack(self.lab.stack_name))
+        return ways_of(self.lab.topology, get_stack(self.lab.stack_name))
 
     def runtime(self, node: str) -> str:
         return runtime_column(self.lab, node)

@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from edge_lab.addons.functions.ways import WAYS, capability
+from edge_lab.addons.functions.ways import OWN_WAYS, capability
 
 
 def each_way(*, after_boot: bool = False) -> Sequence[Any]:
-    """All ways; a test is skipped if nodes do not support its way.
+    """The ways of the add-on `functions`; a test is skipped if nodes do not support its way.
 
     With `after_boot`, a warm pod is expected only of a runtime that restores its pods while
     offline, since it comes from the API server.
     """
     found = []
-    for way in WAYS.values():
+    for way in OWN_WAYS:
         marks = [pytest.mark.needs(capability(way))]
         if after_boot and not way.from_zero:
             marks.append(pytest.mark.fails_without("offline-reboot"))

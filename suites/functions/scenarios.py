@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -79,8 +79,11 @@ class Scene:
 
         side.until(f"{wanted} events on each node", crossed, CROSS_SECONDS * (wanted + 1))
 
-    def all_handled(self, seconds: float = HANDLE_SECONDS) -> bool:
-        """Whether all events that have crossed so far are handled before the timeout.
+    def all_handled(
+        self, seconds: float = HANDLE_SECONDS, ways: Collection[str] | None = None
+    ) -> bool:
+        """Whether all events that have crossed so far, of `ways` if given, are handled before the
+        timeout.
 
         `look` returns the evidence on these events only: later ones may still be in progress.
         """
@@ -89,8 +92,17 @@ class Scene:
         self.owed = {node: frozenset(event.id for event in self.events(node)) for node in nodes}
         self.known_at = {node: self.side.now() for node in nodes}
 
+        waited = {
+            node: frozenset(
+                event.id
+                for event in self.events(node)
+                if event.id in self.owed[node] and (ways is None or event.way in ways)
+            )
+            for node in nodes
+        }
+
         def handled() -> bool:
-            return not any(self.owed[node] & self.unhandled(node) for node in nodes)
+            return not any(waited[node] & self.unhandled(node) for node in nodes)
 
         return self.side.seen(handled, seconds)
 
@@ -208,6 +220,11 @@ def scene(side: Side, *, copies: bool = False) -> Iterator[Scene]:
     found.end(copies=copies)
 
 
+def woken_offline(side: Side) -> frozenset[str]:
+    """The names of the ways that are woken while their node is cut off."""
+    return frozenset(way.name for way in side.ways if way.offline)
+
+
 def online(side: Side, each: int) -> Scene:
     """Online and without faults: `each` events of each way on each node, in turns."""
     with scene(side, copies=True) as found:
@@ -219,7 +236,7 @@ def offline(side: Side, each: int) -> Scene:
     """Uplinks are cut, and healed when all events are handled, or at the timeout."""
     with scene(side, copies=True) as found, side.offline():
         found.until_crossed(each)
-        found.all_handled()
+        found.all_handled(ways=woken_offline(side))
         found.offline = {node: found.look(node) for node in side.nodes}
     return found
 
@@ -233,7 +250,7 @@ def reset_while_offline(side: Side) -> Scene:
         side.reset()
         found.until_crossed(1)
         found.blind.append((off, side.now()))
-        found.all_handled()
+        found.all_handled(ways=woken_offline(side))
         found.offline = {node: found.look(node) for node in side.nodes}
     return found
 

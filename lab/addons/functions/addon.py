@@ -40,7 +40,7 @@ from edge_lab.addons.functions.pods import (
     warm_manifest,
     warm_pod,
 )
-from edge_lab.addons.functions.ways import STATIC_POD, WAYS, capability, ways_of
+from edge_lab.addons.functions.ways import OWN_WAYS, STATIC_POD, capability, ways_of
 from edge_lab.artifacts import Want
 from edge_lab.cluster.objects import Manifest
 from edge_lab.cluster.pods import wait_pods_ready
@@ -66,9 +66,7 @@ class Functions(AddOn):
     """Functions on all edge nodes, woken by devices with a limit."""
 
     name: ClassVar[str] = FUNCTIONS
-    declares: ClassVar[frozenset[str]] = frozenset(
-        {FUNCTIONS, *(capability(way) for way in WAYS.values())}
-    )
+    declares: ClassVar[frozenset[str]] = frozenset({FUNCTIONS, *map(capability, OWN_WAYS)})
 
     def check(self, topology: Topology) -> None:
         if not watching_nodes(topology):
@@ -111,7 +109,7 @@ class Functions(AddOn):
         )
 
     def _edge(self, ctx: AddOnContext, node: Node, place: Place) -> tuple[Provision, ...]:
-        ways, watched = ways_of(ctx.stack), watched_limits(ctx.topology, node)
+        ways, watched = ways_of(ctx.topology, ctx.stack), watched_limits(ctx.topology, node)
         parts = [
             broker_provision(place, edge_config(place)),
             streams_provision(node_streams_command(place, ways)),
@@ -153,7 +151,7 @@ class Functions(AddOn):
         edges = cluster.topology.edges
         pods = [warm_pod(node.name) for node in edges]
         wait_pods_ready(cluster.access.kubectl, pods, cluster.deadline, namespace=NAMESPACE)
-        ways = ",".join(way.name for way in ways_of(cluster.stack))
+        ways = ",".join(way.name for way in ways_of(cluster.topology, cluster.stack))
         for node in edges:
             place = place_of(cluster.topology, node)
             ask = (place.program, "backlog", "--server", place.url, "--way", ways)
@@ -183,4 +181,5 @@ class Functions(AddOn):
     def capabilities(self, topology: Topology, node: Node, stack: Stack) -> frozenset[str]:
         if node not in watching_nodes(topology):
             return frozenset()
-        return frozenset({FUNCTIONS, *(capability(way) for way in ways_of(stack))})
+        own = (way for way in ways_of(topology, stack) if way in OWN_WAYS)
+        return frozenset({FUNCTIONS, *map(capability, own)})

@@ -12,12 +12,15 @@ from edge_lab.addons.functions.names import (
     MONITOR_PORT,
     unit,
 )
+from edge_lab.addons.functions.ways import has_keda
 from edge_lab.probes.cloudclient import CloudClient
 from edge_lab.probes.endpoint import Endpoint, Reach, Speaks, plain_on_loopback
-from edge_lab.probes.expected import MUTUAL_TLS, NOT_PROBED, loopback
+from edge_lab.probes.expected import ANYONE_BY_HTTP, MUTUAL_TLS, NOT_PROBED, loopback
+from edge_lab.probes.request import Request
 from edge_lab.topology import Topology
 
 LEAVES = f"{BROKER}-leaves"
+MONITOR = f"{BROKER}-monitor"
 TLS_ALONE = MUTUAL_TLS.but("mutual TLS before any NATS message", plaintext=None)
 """No probe in plain text: the broker closes such a connection without an answer."""
 
@@ -47,9 +50,22 @@ def functions_endpoints(topology: Topology) -> Iterable[Endpoint]:
             reach=Reach.LOOPBACK,
             request=None,
         )
-        yield plain_on_loopback(
-            f"{BROKER}-monitor", node.name, MONITOR_PORT, "/healthz", "the broker's state"
-        )
+        if node in topology.edges and has_keda(topology):
+            yield Endpoint(
+                name=MONITOR,
+                node=node.name,
+                port=MONITOR_PORT,
+                speaks=Speaks.HTTP,
+                purpose="the broker's state: KEDA asks it from the server what waits",
+                admits="anyone on the node's networks, without authentication: KEDA's scaler has "
+                "no certificate. It tells of streams and connections, and has no events",
+                policy=ANYONE_BY_HTTP,
+                request=Request("/healthz"),
+            )
+        else:
+            yield plain_on_loopback(
+                MONITOR, node.name, MONITOR_PORT, "/healthz", "the broker's state"
+            )
 
 
 def leaf_clients(topology: Topology) -> tuple[CloudClient, ...]:

@@ -150,7 +150,7 @@ def activator_config(place: Place, ways: Sequence[Way]) -> dict[str, Any]:
         "server": place.url,
         "journal": place.activator_journal,
         "idle_ms": round(IDLE_SECONDS * 1000),
-        "ways": [{"name": way.name, **how[way.name]} for way in ways if way.from_zero],
+        "ways": [{"name": way.name, **how[way.name]} for way in ways if way.by_activator],
     }
 
 

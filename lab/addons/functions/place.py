@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge_lab.addons.functions.names import (
     CLIENT_PORT,
@@ -14,11 +14,12 @@ from edge_lab.addons.functions.names import (
     PROGRAM,
     STATE,
 )
+from edge_lab.addons.functions.ways import has_keda
 from edge_lab.addons.tlsfiles import CA, CERTIFICATE, KEY
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT
 from edge_lab.topology import Node, Topology
 
-LOOPBACK = "127.0.0.1"
+LOOPBACK, ANY = "127.0.0.1", "0.0.0.0"
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Place:
     """`address:port` of the server's broker."""
     client: str = f"{LOOPBACK}:{CLIENT_PORT}"
     monitor: str = f"{LOOPBACK}:{MONITOR_PORT}"
+    """Where the broker reports its state, without authentication."""
     leaf_listens: str = f"0.0.0.0:{LEAF_PORT}"
     files: str = HOME
     state: str = f"/var/lib/{STATE}"
@@ -84,4 +86,8 @@ class Place:
 def place_of(topology: Topology, node: Node) -> Place:
     """The paths and addresses on a guest."""
     server = topology.cluster_link(topology.server.name).address
-    return Place(node=node.name, leaf=f"{server}:{LEAF_PORT}")
+    place = Place(node=node.name, leaf=f"{server}:{LEAF_PORT}")
+    if node in topology.edges and has_keda(topology):
+        # On all addresses: at boot, that of the link may come later than the broker.
+        return replace(place, monitor=f"{ANY}:{MONITOR_PORT}")
+    return place

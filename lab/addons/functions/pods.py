@@ -30,22 +30,14 @@ def namespace_manifest() -> Manifest:
 
 
 def warm_manifest(place: Place) -> Manifest:
-    """The warm function's pod, bound to its node and protected from eviction."""
-    pod = _pod(place, WARM, warm_pod(place.node))
-    pod["spec"] |= {
-        "nodeName": place.node,
-        "automountServiceAccountToken": False,
-        "tolerations": [{"operator": "Exists"}],
-        # Like static pods: otherwise a full disk would evict it, and it has no controller.
-        "priorityClassName": "system-node-critical",
-    }
-    return pod
+    """The warm function's pod."""
+    return _pod(WARM, warm_pod(place.node), bound_spec(place, WARM))
 
 
 def static_manifest(place: Place) -> Manifest:
     """The activator's template, which replaces `{activation}` with a new number each time. The
     kubelet adds the node's name to the pod's."""
-    pod = _pod(place, STATIC_POD, "function-woken")
+    pod = _pod(STATIC_POD, "function-woken", _spec(place, STATIC_POD))
     pod["metadata"]["annotations"] = {ACTIVATION: "{activation}"}
     return pod
 
@@ -55,48 +47,65 @@ def static_pod_provision(place: Place) -> Provision:
     return Provision(files=(GuestFile.text(place.config("pod"), text),))
 
 
-def _pod(place: Place, way: Way, name: str) -> dict[str, Any]:
-    folder = place.records_folder
+def pod_labels(way: Way) -> dict[str, str]:
+    """The labels of a function's pod."""
+    return {
+        "app": "function",
+        "app.kubernetes.io/part-of": "edge-lab",
+        "way": way.name,
+        # For KubeEdge's admission webhook, if there is one.
+        "app-offline.kubeedge.io": "autonomy",
+    }
+
+
+def bound_spec(place: Place, way: Way) -> dict[str, Any]:
+    """The spec of a function's pod that comes from the API server, bound to its node and protected
+    from eviction."""
+    return _spec(place, way) | {
+        "nodeName": place.node,
+        "automountServiceAccountToken": False,
+        "tolerations": [{"operator": "Exists"}],
+        # Like static pods: otherwise a full disk would evict it, and a warm one has no controller.
+        "priorityClassName": "system-node-critical",
+    }
+
+
+def _pod(way: Way, name: str, spec: dict[str, Any]) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {
-            "name": name,
-            "namespace": NAMESPACE,
-            "labels": {
-                "app": "function",
-                "app.kubernetes.io/part-of": "edge-lab",
-                "way": way.name,
-                # For KubeEdge's admission webhook, if there is one.
-                "app-offline.kubeedge.io": "autonomy",
-            },
-        },
-        "spec": {
-            "hostNetwork": True,
-            "restartPolicy": "Always",
-            "enableServiceLinks": False,
-            "dnsPolicy": "Default",
-            "terminationGracePeriodSeconds": 5,
-            "containers": [
-                {
-                    "name": "function",
-                    "image": IMAGE,
-                    "imagePullPolicy": "Never",
-                    "args": list(function_arguments(place, way)),
-                    "resources": {"requests": {"memory": "16Mi"}, "limits": {"memory": "64Mi"}},
-                    "securityContext": {
-                        "allowPrivilegeEscalation": False,
-                        "readOnlyRootFilesystem": True,
-                        "capabilities": {"drop": ["ALL"]},
-                    },
-                    "volumeMounts": [{"name": "records", "mountPath": folder}],
-                }
-            ],
-            "volumes": [
-                {
-                    "name": "records",
-                    "hostPath": {"path": folder, "type": "DirectoryOrCreate"},
-                }
-            ],
-        },
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": pod_labels(way)},
+        "spec": spec,
+    }
+
+
+def _spec(place: Place, way: Way) -> dict[str, Any]:
+    folder = place.records_folder
+    return {
+        "hostNetwork": True,
+        "restartPolicy": "Always",
+        "enableServiceLinks": False,
+        "dnsPolicy": "Default",
+        "terminationGracePeriodSeconds": 5,
+        "containers": [
+            {
+                "name": "function",
+                "image": IMAGE,
+                "imagePullPolicy": "Never",
+                "args": list(function_arguments(place, way)),
+                "resources": {"requests": {"memory": "16Mi"}, "limits": {"memory": "64Mi"}},
+                "securityContext": {
+                    "allowPrivilegeEscalation": False,
+                    "readOnlyRootFilesystem": True,
+                    "capabilities": {"drop": ["ALL"]},
+                },
+                "volumeMounts": [{"name": "records", "mountPath": folder}],
+            }
+        ],
+        "volumes": [
+            {
+                "name": "records",
+                "hostPath": {"path": folder, "type": "DirectoryOrCreate"},
+            }
+        ],
     }

@@ -39,7 +39,7 @@ from edge_lab.addons.functions.records import (
     parse_events,
     parse_records,
 )
-from edge_lab.addons.functions.ways import PROCESS, WAYS, Way
+from edge_lab.addons.functions.ways import OWN_WAYS, PROCESS, WAYS, Way
 from edge_lab.addons.tlsfiles import CA, CERTIFICATE, KEY
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import DeadlineExceeded
@@ -57,7 +57,6 @@ from tests.addons.functions.wire import Wire
 
 LIMIT = 120.0
 NODE, SERVER = "edge-arm", "server"
-ALL_WAYS = tuple(WAYS.values())
 IDLE_MS = 400
 RESTART_MS = 2000
 DISK_MIB = 24
@@ -85,6 +84,7 @@ class Site:
     program: Path
     plant: Plant
     device: str
+    ways: tuple[Way, ...] = OWN_WAYS
     options: tuple[str, ...] = ()
     """Further options of functions: those of one that is defective."""
     restarts: bool = True
@@ -141,12 +141,12 @@ class Site:
             Device(name="boiler", protocol="modbus-tcp"), LIMITS[0], self.device, 1, 2, "uint16"
         )
         restart = str(self.folder / "restart-broker")
-        source = source_config(self.edge, [watched], ALL_WAYS) | {
+        source = source_config(self.edge, [watched], self.ways) | {
             "poll_ms": 20,
             "restart": ["touch", restart] if self.restarts else [],
             "restart_after_ms": RESTART_MS,
         }
-        activator = activator_config(self.edge, ALL_WAYS) | {"idle_ms": IDLE_MS}
+        activator = activator_config(self.edge, self.ways) | {"idle_ms": IDLE_MS}
         for way in activator["ways"]:
             if way["name"] == PROCESS.name:
                 file = str(self.units / PROCESS.name)
@@ -174,7 +174,7 @@ class Site:
 
     def start_edge(self) -> None:
         self.start("broker", broker_command(self.edge))
-        self.ask(node_streams_command(self.edge, ALL_WAYS))
+        self.ask(node_streams_command(self.edge, self.ways))
         self.start("source", source_command(self.edge))
         self.start("activator", activator_command(self.edge))
 
@@ -209,10 +209,6 @@ class Site:
     def nodes(self) -> tuple[str, ...]:
         return (NODE,)
 
-    @property
-    def ways(self) -> tuple[Way, ...]:
-        return ALL_WAYS
-
     def runtime(self, node: str) -> str:
         return "none"
 
@@ -227,7 +223,7 @@ class Site:
         return parse_events(self._text(self.edge.source_journal, self.edge.storm_journal))
 
     def records(self, node: str) -> Records:
-        return parse_records(self._text(*(self.edge.records(way.name) for way in ALL_WAYS)))
+        return parse_records(self._text(*(self.edge.records(way.name) for way in self.ways)))
 
     def activations(self, node: str) -> tuple[Activation, ...]:
         return parse_activations(self._text(self.edge.activator_journal))

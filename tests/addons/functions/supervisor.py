@@ -1,7 +1,7 @@
 """What systemd and the kubelet are to functions, natively: a process for each file that is there.
 
-`process` in its folder is the unit that is a function; each file of the pods' folder is a static
-pod. Whatever ends while it is wanted is started again.
+A file in the folder of units is a function that runs, of the way that is its name: `process` is the
+unit that is a function. Each file of the pods' folder is a static pod. Whatever ends while it is wanted is started again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 LOOK_SECONDS = 0.05
-PROCESS = "process"
 
 Command = Callable[[str], tuple[str, ...]]
 
@@ -34,8 +33,7 @@ class Supervisor:
     def _wanted(self) -> set[tuple[str, str]]:
         """By way, and by what makes another of it."""
         wanted = {("warm", "")}
-        if (self._units / PROCESS).exists():
-            wanted.add((PROCESS, ""))
+        wanted |= {(file.name, "") for file in self._units.iterdir()}
         if self._pods.is_dir():
             for file in self._pods.iterdir():
                 with contextlib.suppress(OSError, ValueError, KeyError):

@@ -16,7 +16,7 @@ from edge_lab.addons.base import Stage
 from edge_lab.addons.checks import check_addons
 from edge_lab.addons.functions.identities import FUNCTIONS_DOMAIN
 from edge_lab.addons.functions.names import FUNCTIONS, NAMESPACE, PODS
-from edge_lab.addons.functions.ways import WAYS, capability, ways_of
+from edge_lab.addons.functions.ways import OWN_WAYS, capability, ways_of
 from edge_lab.probes.endpoint import Reach
 from edge_lab.provisioning.provision import Provision
 from edge_lab.stacks import get_stack, stack_names
@@ -50,7 +50,7 @@ def test_each_node_has_its_parts(
     for edge in EDGES:
         assert ours[edge] == ON_EDGES | {"edge-lab-functions-source.service"}
         assert ours[edge] <= set(wanted[edge])
-        ways = {capability(way) for way in ways_of(get_stack(stack))}
+        ways = {capability(way) for way in ways_of(topology, get_stack(stack))}
         assert {FUNCTIONS, *ways} <= able[edge]
     assert not any(name.startswith(FUNCTIONS) for name in able["server"])
 
@@ -83,12 +83,14 @@ def test_a_kubelet_that_reads_drop_ins_looks_for_static_pods(provisions_of: Prov
     assert by_name["pod"]["manifest"] in files
 
 
-def test_one_that_reads_none_has_no_static_pods(provisions_of: ProvisionsOf) -> None:
+def test_one_that_reads_none_has_no_static_pods(
+    topology: Topology, provisions_of: ProvisionsOf
+) -> None:
     files = files_of(provisions_of(KUBEEDGE)["edge-arm"])
     assert not any(path.endswith((DROP_IN, "/pod.json")) for path in files)
     for part in ("activator", "source"):
         assert "pod" not in files[f"{HOME}/{part}.json"].content.decode().split('"')
-    assert [way.name for way in ways_of(get_stack(KUBEEDGE))] == ["warm", "process"]
+    assert [way.name for way in ways_of(topology, get_stack(KUBEEDGE))] == ["warm", "process"]
 
 
 def test_the_static_pod_needs_nothing_of_the_cluster(provisions_of: ProvisionsOf) -> None:
@@ -126,7 +128,7 @@ def test_the_source_reads_the_limits_register_of_the_device(provisions_of: Provi
     assert limit["above"] > limit["again_below"]
     # Two looks at each step.
     assert config["poll_ms"] == 500
-    assert config["ways"] == list(WAYS)
+    assert config["ways"] == [way.name for way in OWN_WAYS]
 
 
 def test_a_topology_without_such_a_device_is_refused_with_the_place(topology: Topology) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge_lab.addons.functions.limits import LIMITS
-from edge_lab.addons.functions.ways import WAYS
+from edge_lab.addons.functions.ways import OWN_WAYS
 from suites.functions import scenarios
 from suites.functions.judging import (
     judge_asleep,
@@ -52,7 +52,7 @@ def site(
 
 def each_once(scene: Scene, least: int = 1) -> None:
     evidence = scene.evidence[NODE]
-    for way in WAYS:
+    for way in (way.name for way in OWN_WAYS):
         verdict = judge_events(evidence, way, least=least)
         assert verdict.passed, str(verdict)
 
@@ -61,7 +61,7 @@ def test_each_event_wakes_its_function_once_and_all_sleep_afterwards(site: Site)
     scene = scenarios.online(site, EACH)
     each_once(scene, EACH)
     evidence = scene.evidence[NODE]
-    for way in WAYS:
+    for way in (way.name for way in OWN_WAYS):
         for verdict in (
             judge_waking(evidence, way, least=1),
             judge_asleep(evidence, way, limit_s=60),
@@ -75,7 +75,7 @@ def test_a_silent_cloud_holds_up_no_event_and_has_all_after_the_heal(site: Site)
     scene = scenarios.offline(site, 1)
     each_once(scene)
     evidence = scene.evidence[NODE]
-    for way in WAYS:
+    for way in (way.name for way in OWN_WAYS):
         verdict = judge_offline(evidence, way)
         assert verdict.passed, str(verdict)
     verdict = judge_copies(evidence)
@@ -106,7 +106,7 @@ def test_each_event_of_a_storm_is_handled_once(site: Site) -> None:
 def test_where_nothing_wakes_functions_events_are_lost_but_for_warm_ones(site: Site) -> None:
     scene = scenarios.never_woken(site)
     evidence = scene.evidence[NODE]
-    for way in WAYS.values():
+    for way in OWN_WAYS:
         verdict = judge_events(evidence, way.name)
         assert verdict.passed != way.from_zero, str(verdict)
         assert not any(problem.startswith("no evidence") for problem in verdict.problems)

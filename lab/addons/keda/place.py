@@ -1,0 +1,29 @@
+"""Addresses and paths of KEDA's operator: in a guest, or on the host of a test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_lab.addons.keda.names import HEALTH, HOME, METRICS, METRICS_SERVICE, OPERATOR
+from edge_lab.addons.tlsfiles import CA, CERTIFICATE, KEY
+from edge_lab.provisioning.provision import PAYLOAD_MOUNT
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the operator is, and where it listens."""
+
+    program: str = str(PAYLOAD_MOUNT / "bin" / OPERATOR)
+    files: str = HOME
+    metrics: str = METRICS
+    health: str = HEALTH
+    metrics_service: str = METRICS_SERVICE
+
+    @property
+    def kubeconfig(self) -> str:
+        return f"{self.files}/kubeconfig"
+
+    @property
+    def credentials(self) -> tuple[str, str, str]:
+        """Paths of the authority, the certificate and its key."""
+        return f"{self.files}/{CA}", f"{self.files}/{CERTIFICATE}", f"{self.files}/{KEY}"
