@@ -1,7 +1,8 @@
 """What systemd and the kubelet are to functions, natively: a process for each file that is there.
 
 A file in the folder of units is a function that runs, of the way that is its name: `process` is the
-unit that is a function. Each file of the pods' folder is a static pod. Whatever ends while it is wanted is started again.
+unit that is a function. Each file of the pods' folder is a static pod. Whatever ends while it is
+wanted is started again.
 """
 
 from __future__ import annotations

@@ -1,0 +1,142 @@
+"""KEDA's operator for real, on this machine, with the suite's own scenarios and judges: a control
+plane, a hollow node, Debian's nats-server and the lab's functions."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edge_lab.addons import load_topology
+from edge_lab.addons.functions.ways import KEDA, PROCESS
+from edge_lab.addons.keda.endpoints import BY_GRPC, keda_endpoints
+from edge_lab.addons.keda.identities import SPEC
+from edge_lab.addons.keda.names import METRICS_SERVICE
+from edge_lab.core.deadline import Deadline
+from edge_lab.data import LABS
+from edge_lab.oracles.identity import judge_identity
+from edge_lab.pki import CLUSTER, CertificateSpec
+from edge_lab.probes.dial import SocketDial
+from edge_lab.probes.endpoint import Reach
+from edge_lab.probes.mint import Mint
+from edge_lab.probes.run import Target
+from edge_lab.topology import Timing, Topology
+from suites.functions import kedascenarios
+from suites.functions.judging import (
+    judge_asleep,
+    judge_events,
+    judge_unreached,
+    judge_waking,
+)
+from suites.functions.scenarios import online
+from tests.addons.functions.plant import running_plant
+from tests.addons.functions.site import NODE, nats_server
+from tests.addons.functions.test_native import program
+from tests.addons.gitops.hollow import hollow_nodes
+from tests.addons.keda.site import KedaSite, keda_programs, running_keda_site
+from tests.controlplane import control_plane, require
+
+__all__ = ["program"]
+
+pytestmark = pytest.mark.native(reason="a control plane, KEDA's operator and nats-server")
+
+TIMING = Timing(node_lease=8, node_monitor_period=1, node_monitor_grace=8, unreachable_toleration=5)
+EACH = 2
+PROBE_SECONDS = 10.0
+UNWOKEN_SECONDS = 12.0
+CYCLE = 40
+"""Steps of 0.1 s from one crossing to the next: each way has one every 16 s."""
+
+
+@pytest.fixture(scope="module")
+def topology() -> Topology:
+    return load_topology(LABS / "edge-keda.yaml")
+
+
+@pytest.fixture(scope="module")
+def site(topology: Topology, program: Path) -> Iterator[KedaSite]:
+    require()
+    keda_programs()
+    nats_server("trixie")
+    with tempfile.TemporaryDirectory(prefix="el") as made, pytest.MonkeyPatch.context() as patch:
+        folder = Path(made)
+        patch.setattr(kedascenarios, "UNWOKEN_SECONDS", UNWOKEN_SECONDS)
+        (folder / "site").mkdir()
+        with (
+            control_plane(folder / "plane", topology, TIMING) as plane,
+            hollow_nodes(plane, folder / "nodes", (NODE,)) as hollow,
+            running_plant(cycle=CYCLE) as (plant, device),
+            running_keda_site(folder / "site", plane, hollow[NODE], program, plant, device) as site,
+        ):
+            yield site
+
+
+def test_each_event_wakes_its_function_once_and_it_sleeps_afterwards(site: KedaSite) -> None:
+    evidence = online(site, EACH).evidence[NODE]
+    for verdict in (
+        judge_events(evidence, KEDA.name, least=EACH),
+        judge_waking(evidence, KEDA.name, least=1),
+        judge_asleep(evidence, KEDA.name, limit_s=60),
+        judge_events(evidence, PROCESS.name, least=EACH),
+    ):
+        print(verdict)
+        assert verdict.passed, str(verdict)
+
+
+def test_a_node_that_is_cut_off_is_not_woken_until_the_heal(site: KedaSite) -> None:
+    evidence = kedascenarios.cut_off(site).evidence[NODE]
+    for verdict in (
+        judge_unreached(evidence, KEDA.name, PROCESS.name),
+        judge_events(evidence, KEDA.name),
+        judge_asleep(evidence, KEDA.name, limit_s=60),
+    ):
+        print(verdict)
+        assert verdict.passed, str(verdict)
+
+
+def test_without_the_operator_events_are_lost_but_for_those_of_the_node_itself(
+    site: KedaSite,
+) -> None:
+    scene = kedascenarios.operator_stopped(site)
+    lost = judge_events(scene.offline[NODE], KEDA.name)
+    assert any("were not handled" in problem for problem in lost.problems), str(lost)
+    assert judge_events(scene.offline[NODE], PROCESS.name).passed
+    later = judge_events(scene.evidence[NODE], KEDA.name)
+    assert later.passed, str(later)
+
+
+def test_a_scaler_that_reaches_the_node_is_red(
+    site: KedaSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The planted defect of the cut: only the copies of events are cut off."""
+    monkeypatch.setattr(site, "half_offline", True)
+    scene = kedascenarios.cut_off(site)
+    verdict = judge_unreached(scene.evidence[NODE], KEDA.name, PROCESS.name)
+    (problem,) = verdict.problems
+    assert problem.endswith("events were handled without the scaler"), str(verdict)
+
+
+def test_the_operator_has_the_rights_that_it_uses(site: KedaSite) -> None:
+    log = site.operator.log.read_text()
+    assert "Starting Controller" in log or "Starting workers" in log
+    assert "forbidden" not in log
+
+
+def test_the_metrics_service_admits_as_declared(site: KedaSite, topology: Topology) -> None:
+    """Except from the wire, which a host's loopback does not have."""
+    (declared,) = (
+        found for found in keda_endpoints(topology) if METRICS_SERVICE.endswith(f":{found.port}")
+    )
+    port = int(site.operator.place.metrics_service.rpartition(":")[2])
+    endpoint = replace(declared, node="host", port=port, policy=BY_GRPC, reach=Reach.WIRE)
+    mint = Mint(site.plane.pki.authority(CLUSTER), SPEC, CertificateSpec("system:node:edge-riscv"))
+    target = Target(
+        endpoint, "127.0.0.1", SocketDial(), mint, limit=lambda: Deadline.scaled(PROBE_SECONDS)
+    )
+    records = list(target.try_all())
+    verdict = judge_identity("host", "none", records, {endpoint.id: endpoint})
+    assert verdict.passed, str(verdict)
+    assert len(records) >= len(BY_GRPC.expects)
