@@ -53,4 +53,4 @@ def _unreached(side: KedaSide, fault: Callable[[], AbstractContextManager[None]]
             found.offline = {node: found.look(node) for node in side.nodes}
         found.end()
         return found
-    raise LabError(f"KEDA was cut off {STOP_TRIES} times while one of its functions ran")
+    raise LabError(f"KEDA was out of reach {STOP_TRIES} times while one of its functions ran")

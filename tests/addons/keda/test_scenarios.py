@@ -1,0 +1,56 @@
+"""The scenarios of KEDA with a lab that is made up: they judge nothing unless they began at zero."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from edge_lab.core.errors import LabError
+from suites.functions.kedascenarios import cut_off, operator_stopped
+from suites.functions.scenarios import STOP_TRIES
+
+NODE = "edge-arm"
+
+
+@dataclass
+class NeverAtZero:
+    """A function of KEDA runs whenever the fault has begun."""
+
+    running_function: bool
+    faults: int = 0
+    healed: int = 0
+
+    nodes = (NODE,)
+
+    def running(self, node: str) -> frozenset[str]:
+        busy = self.running_function and self.faults > self.healed
+        return frozenset({"warm", "keda"} if busy else {"warm"})
+
+    def replicas(self, node: str) -> int:
+        return int(not self.running_function and self.faults > self.healed)
+
+    def until(self, what: str, probe: Callable[[], Any], seconds: float) -> None:
+        assert probe(), what
+
+    @contextlib.contextmanager
+    def offline(self) -> Iterator[None]:
+        self.faults += 1
+        yield
+        self.healed += 1
+
+    no_operator = offline
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["it runs", "it is asked for"])
+@pytest.mark.parametrize("scenario", [cut_off, operator_stopped])
+def test_a_fault_that_never_finds_keda_at_zero_is_an_error_of_the_lab(
+    scenario: Callable[[Any], object], running: bool
+) -> None:
+    side = NeverAtZero(running)
+    with pytest.raises(LabError, match="while one of its functions ran"):
+        scenario(side)
+    assert (side.faults, side.healed) == (STOP_TRIES, STOP_TRIES)
