@@ -1,4 +1,4 @@
-"""The scenarios of KEDA with a lab that is made up: they judge nothing unless they began at zero."""
+"""The scenarios of KEDA with a side that is made up: nothing is judged unless it began at zero."""
 
 from __future__ import annotations
 
