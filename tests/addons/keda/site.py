@@ -148,6 +148,20 @@ class KedaSite(Site):
     def scaled_object(self) -> dict[str, Any]:
         return self._get(SCALED_OBJECTS)
 
+    @contextlib.contextmanager
+    def cooldown(self, seconds: int) -> Iterator[None]:
+        """Another `cooldownPeriod`."""
+        self._set_cooldown(seconds)
+        try:
+            yield
+        finally:
+            self._set_cooldown(COOL_SECONDS)
+
+    def _set_cooldown(self, seconds: int) -> None:
+        patch = {"spec": {"cooldownPeriod": seconds}}
+        words = (SCALED_OBJECTS, function_name(NODE), "-n", NAMESPACE)
+        self.plane.kubectl.patch(*words, patch=patch, deadline=Deadline.scaled(60))
+
     def _get(self, kind: str) -> dict[str, Any]:
         limit = Deadline.scaled(60)
         found: dict[str, Any] = self.plane.kubectl.get_json(

@@ -47,6 +47,8 @@ TIMING = Timing(node_lease=8, node_monitor_period=1, node_monitor_grace=8, unrea
 EACH = 2
 PROBE_SECONDS = 10.0
 UNWOKEN_SECONDS = 12.0
+COOLDOWN_SECONDS = 6
+LONG_SECONDS = 60.0
 CYCLE = 40
 """Steps of 0.1 s from one crossing to the next: each way has one every 16 s."""
 
@@ -117,6 +119,21 @@ def test_a_scaler_that_reaches_the_node_is_red(
     verdict = judge_unreached(scene.evidence[NODE], KEDA.name, PROCESS.name)
     (problem,) = verdict.problems
     assert problem.endswith("events were handled without the scaler"), str(verdict)
+
+
+def test_a_function_that_runs_when_the_node_is_cut_off_keeps_running(site: KedaSite) -> None:
+    """A query without an answer scales nothing."""
+
+    def runs() -> bool:
+        return KEDA.name in site.running(NODE)
+
+    site.until("no function of KEDA runs", lambda: not runs(), LONG_SECONDS)
+    with site.cooldown(COOLDOWN_SECONDS):
+        site.until("a function of KEDA runs", runs, LONG_SECONDS)
+        with site.offline():
+            assert not site.seen(lambda: not site.replicas(NODE), 2.5 * COOLDOWN_SECONDS)
+            assert runs()
+    site.until("no function of KEDA runs", lambda: not runs(), LONG_SECONDS)
 
 
 def test_the_operator_has_the_rights_that_it_uses(site: KedaSite) -> None:
