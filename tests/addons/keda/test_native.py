@@ -11,10 +11,14 @@ from pathlib import Path
 import pytest
 
 from edge_lab.addons import load_topology
+from edge_lab.addons.functions.endpoints import MONITOR, functions_endpoints
+from edge_lab.addons.functions.names import NAMESPACE
 from edge_lab.addons.functions.ways import KEDA, PROCESS
-from edge_lab.addons.keda.endpoints import BY_GRPC, keda_endpoints
+from edge_lab.addons.keda.endpoints import keda_endpoints
 from edge_lab.addons.keda.identities import SPEC
-from edge_lab.addons.keda.names import METRICS_SERVICE
+from edge_lab.addons.keda.names import OPERATOR
+from edge_lab.addons.keda.rights import FUNCTION_RULES
+from edge_lab.cluster.rbac import role_manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.data import LABS
 from edge_lab.oracles.identity import judge_identity
@@ -142,18 +146,44 @@ def test_the_operator_has_the_rights_that_it_uses(site: KedaSite) -> None:
     assert "forbidden" not in log
 
 
-def test_the_metrics_service_admits_as_declared(site: KedaSite, topology: Topology) -> None:
+def test_its_metrics_service_and_the_brokers_monitor_admit_as_declared(
+    site: KedaSite, topology: Topology
+) -> None:
     """Except from the wire, which a host's loopback does not have."""
-    (declared,) = (
-        found for found in keda_endpoints(topology) if METRICS_SERVICE.endswith(f":{found.port}")
-    )
-    port = int(site.operator.place.metrics_service.rpartition(":")[2])
-    endpoint = replace(declared, node="host", port=port, policy=BY_GRPC, reach=Reach.WIRE)
-    mint = Mint(site.plane.pki.authority(CLUSTER), SPEC, CertificateSpec("system:node:edge-riscv"))
-    target = Target(
-        endpoint, "127.0.0.1", SocketDial(), mint, limit=lambda: Deadline.scaled(PROBE_SECONDS)
-    )
-    records = list(target.try_all())
-    verdict = judge_identity("host", "none", records, {endpoint.id: endpoint})
-    assert verdict.passed, str(verdict)
-    assert len(records) >= len(BY_GRPC.expects)
+    authority = site.plane.pki.authority(CLUSTER)
+    mint = Mint(authority, SPEC, CertificateSpec("system:node:edge-riscv"))
+    by_id = {
+        found.id: found for found in (*keda_endpoints(topology), *functions_endpoints(topology))
+    }
+    for declared, address in (
+        (by_id[f"server/{OPERATOR}-metrics-service"], site.operator.place.metrics_service),
+        (by_id[f"{NODE}/{MONITOR}"], site.edge.monitor),
+    ):
+        policy = declared.policy.but(from_wire=None)
+        port = int(address.rpartition(":")[2])
+        endpoint = replace(declared, node="host", port=port, policy=policy, reach=Reach.WIRE)
+        target = Target(
+            endpoint, "127.0.0.1", SocketDial(), mint, limit=lambda: Deadline.scaled(PROBE_SECONDS)
+        )
+        records = list(target.try_all())
+        verdict = judge_identity("host", "none", records, {endpoint.id: endpoint})
+        assert verdict.passed, str(verdict)
+        assert len(records) >= len(policy.expects)
+
+
+def test_a_right_that_the_operator_lacks_is_found(site: KedaSite) -> None:
+    """The planted defect of its rights, and an event that is not handled for lack of one."""
+    lacking = [rule for rule in FUNCTION_RULES if "deployments/scale" not in rule["resources"]]
+    kubectl, limit = site.plane.kubectl, Deadline.scaled(LONG_SECONDS)
+    site.until("no function of KEDA runs", lambda: not site.replicas(NODE), LONG_SECONDS)
+    kubectl.apply(role_manifest(OPERATOR, lacking, namespace=NAMESPACE), limit)
+    try:
+        site.until(
+            "the API server refuses it",
+            lambda: "forbidden" in site.operator.log.read_text(),
+            LONG_SECONDS,
+        )
+        assert not site.replicas(NODE)
+    finally:
+        kubectl.apply(role_manifest(OPERATOR, FUNCTION_RULES, namespace=NAMESPACE), limit)
+    site.until("a function of KEDA runs", lambda: site.replicas(NODE), LONG_SECONDS)
