@@ -141,9 +141,15 @@ def test_a_function_that_runs_when_the_node_is_cut_off_keeps_running(site: KedaS
 
 
 def test_the_operator_has_the_rights_that_it_uses(site: KedaSite) -> None:
-    log = site.operator.log.read_text()
-    assert "Starting Controller" in log or "Starting workers" in log
-    assert "forbidden" not in log
+    def log() -> str:
+        return site.operator.log.read_text()
+
+    def has_scaled() -> bool:
+        """From zero, and back."""
+        return all(f"Successfully {done} ScaleTarget" in log() for done in ("updated", "set"))
+
+    site.until("KEDA has scaled", has_scaled, LONG_SECONDS)
+    assert "forbidden" not in log()
 
 
 def test_its_metrics_service_and_the_brokers_monitor_admit_as_declared(
