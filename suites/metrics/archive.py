@@ -84,23 +84,34 @@ class Archive:
         )
 
     def evidence(self, outage: Outage) -> tuple[Evidence, ...]:
-        """Of an outage that is over: what the object storage alone has of it, as soon as nothing is
-        missing, or when no more is expected."""
+        """Of an outage that is over: what the object storage alone has of it, as soon as all of it
+        is archived (`is_archived`), or when no more is expected."""
         metrics, view = self.metrics, archive_view(self.metrics.lab.topology)
         found: list[Evidence] = []
 
-        def all_there() -> bool:
+        def all_archived() -> bool:
             stored = metrics.stored(since=outage.began, only=view)
             found[:] = (
                 replace(outage.evidence[key], sender=NAME, stored=stored.get(key, ()))
                 for key in self.keys
             )
-            return not any(compare(run.served, run.stored).missing for run in found)
+            return all(map(is_archived, found))
 
         with contextlib.suppress(DeadlineExceeded):
-            metrics.limit(ARCHIVE_SECONDS).wait_for("the outage is archived", all_there, every=5.0)
+            metrics.limit(ARCHIVE_SECONDS).wait_for(
+                "the outage is archived", all_archived, every=5.0
+            )
         blocks = self.blocks()
         return tuple(_with_upload(run, blocks.values(), outage.healed) for run in found)
+
+
+def is_archived(run: Evidence) -> bool:
+    """Whether the object storage has all samples that it will ever have of an outage: nothing is
+    missing, or it has those of a whole block later, since blocks are uploaded in order."""
+    if not run.served or not compare(run.served, run.stored).missing:
+        return True
+    newest = max((sample.time for sample in run.stored), default=0)
+    return newest > run.served[-1].time + 60 * BLOCK_MINUTES * NANOSECONDS
 
 
 def _with_upload(evidence: Evidence, blocks: Iterable[Block], healed: float) -> Evidence:

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_lab.addons.metrics.records import NANOSECONDS, Served, Stored
+from edge_lab.addons.metrics.senders import BLOCK_MINUTES
 from edge_lab.oracles.verdict import Verdict
+from suites.metrics.archive import is_archived
 from suites.metrics.evidence import BEFORE, HEAL, RESET, Evidence, Line
 from suites.metrics.judging import AFTER_RESET, NOTHING, judge_line, judge_samples
 from suites.metrics.outages import last_before_pause
@@ -64,6 +66,17 @@ def test_what_the_view_has_of_before_and_after_is_not_judged() -> None:
     whole = evidence()
     more = tuple(Stored(number, 0, {}) for number in (1, HEALED + 1))
     assert judge_samples(replace(whole, stored=(*more, *whole.stored))).passed
+
+
+def test_an_outage_is_archived_when_a_later_block_is_there() -> None:
+    block_ns = 60 * BLOCK_MINUTES * NANOSECONDS
+    whole, lacking = evidence(), evidence(frozenset({LOST}))
+    assert is_archived(whole)
+    assert not is_archived(lacking)
+    ends = lacking.served[-1].time
+    for newest, archived in ((ends + block_ns, False), (ends + block_ns + 1, True)):
+        later = Stored(HEALED + 100, newest, {})
+        assert is_archived(replace(lacking, stored=(*lacking.stored, later))) is archived
 
 
 def test_one_lost_sample_turns_it_red_and_is_counted() -> None:
