@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from edge_lab.addons.guestprogram import PYTHON
+from edge_lab.addons.kinds import program as kindsprogram
+from edge_lab.addons.tlsfiles import TlsFiles
 from edge_lab.cluster.kubectl import NOT_YET, Kubectl
 from edge_lab.core.deadline import Deadline
 from edge_lab.evidence.fleet import ServerMoment
@@ -60,6 +63,11 @@ class NativeControlPlane:
             check=True,
         )
         return parse_moment(done.stdout)
+
+    def wait_for_kinds(self, keys: TlsFiles, kinds: Iterable[str], deadline: Deadline) -> None:
+        """As units that need kinds do, by their program."""
+        words = (*PYTHON, kindsprogram.__file__, self.url, *keys.arguments, *kinds)
+        subprocess.run(words, check=True, timeout=deadline.remaining)
 
     def place(self, kwok: Path, *, lease_s: float) -> FleetPlace:
         """For a fleet beside it."""

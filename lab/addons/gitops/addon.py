@@ -15,8 +15,7 @@ from edge_lab.addons.gitops.flux import (
     kustomization_manifest,
     repository_manifest,
 )
-from edge_lab.addons.gitops.gitserver import PYTHON, git_server_provision
-from edge_lab.addons.gitops.guest import guest_program
+from edge_lab.addons.gitops.gitserver import git_server_provision
 from edge_lab.addons.gitops.identities import (
     CONTROLLERS,
     certificates_on,
@@ -47,6 +46,7 @@ from edge_lab.addons.gitops.names import (
 from edge_lab.addons.gitops.place import place_of
 from edge_lab.addons.gitops.rights import KUSTOMIZE, SOURCES, rights
 from edge_lab.addons.gitops.witness import witness_provision
+from edge_lab.addons.kinds import kinds_file, wait_for_kinds
 from edge_lab.addons.workload.accounts import workload_images
 from edge_lab.artifacts import Want, host_arch
 from edge_lab.cluster.kubectl import NOT_YET
@@ -61,7 +61,6 @@ from edge_lab.topology import Node, Topology
 
 BINARIES = (GIT_SERVER, SOURCE_CONTROLLER, KUSTOMIZE_CONTROLLER)
 CRDS = (SOURCE_CRDS, KUSTOMIZE_CRDS)
-KINDS_PROGRAM = f"{HOME}/kinds.py"
 KINDS = {
     SOURCE_CONTROLLER: (f"{SOURCES}/v1/gitrepositories", f"{SOURCES}/v1/helmcharts"),
     KUSTOMIZE_CONTROLLER: (f"{SOURCES}/v1/gitrepositories", f"{KUSTOMIZE}/v1/kustomizations"),
@@ -102,7 +101,7 @@ class Gitops(AddOn):
                 Provision(
                     files=(
                         *key_files(place, ctx.given.pki),
-                        GuestFile.text(KINDS_PROGRAM, guest_program("kinds")),
+                        kinds_file(HOME),
                     ),
                     payload=tuple(dict.fromkeys(programs)),
                 ),
@@ -120,7 +119,7 @@ class Gitops(AddOn):
     def _controller(self, ctx: AddOnContext, name: str) -> Provision:
         place, url = place_of(ctx.topology), ctx.api.url
         keys = place.controller_keys(name)
-        kinds = (*PYTHON, KINDS_PROGRAM, url, *keys.arguments, *KINDS[name])
+        kinds = wait_for_kinds(HOME, url, keys, KINDS[name])
         service = controller_service(place, name, kinds, ctx.api.unit)
         return service.provision(
             GuestFile.text(place.kubeconfig(name), keys.kubeconfig(url), 0o600)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from edge_lab.addons.gitops.guest import guest_program
+from edge_lab.addons.gitops import guest
 from edge_lab.addons.gitops.identities import AUTHOR, AUTHOR_NAME, SERVER
 from edge_lab.addons.gitops.names import (
     BRANCH,
@@ -16,12 +16,12 @@ from edge_lab.addons.gitops.names import (
     STATE,
 )
 from edge_lab.addons.gitops.place import Place
+from edge_lab.addons.guestprogram import PYTHON, guest_program
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks.unit import Service
 
 REPOSITORY_PROGRAM = f"{HOME}/repository.py"
 """Makes the repository, and commits to it (guest/repository.py)."""
-PYTHON = ("/usr/bin/python3", "-I")
 
 
 def git_server_command(place: Place) -> tuple[str, ...]:
@@ -90,7 +90,7 @@ def git_server_service(place: Place) -> Service:
 def git_server_provision(place: Place) -> Provision:
     """Unit and scripts; the caller adds programs and keys."""
     return git_server_service(place).provision(
-        GuestFile.text(REPOSITORY_PROGRAM, guest_program("repository")),
+        GuestFile.text(REPOSITORY_PROGRAM, guest_program(guest.__name__, "repository")),
         *wrappers(place),
     )
 

@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from edge_lab.addons.gitops.guest import guest_program
+from edge_lab.addons.gitops import guest
 from edge_lab.addons.gitops.names import HOME, STATE, WITNESS
+from edge_lab.addons.guestprogram import PYTHON, guest_program
 from edge_lab.provisioning.provision import GuestFile, Provision
 from edge_lab.stacks.unit import Service
 
@@ -38,12 +39,12 @@ def witness_provision(name: str = WITNESS, home: str = HOME, state: str = STATE)
         name=name,
         description="Recorder of running revisions",
         command=(
-            *("/usr/bin/python3", "-I", program),
+            *(*PYTHON, program),
             *("--log", f"/var/lib/{state}/{LOG_NAME}", "--every", f"{EVERY_SECONDS:g}"),
         ),
         state_directory=state,
     )
-    return service.provision(GuestFile.text(program, guest_program("witness")))
+    return service.provision(GuestFile.text(program, guest_program(guest.__name__, "witness")))
 
 
 def parse_runs(text: str) -> tuple[Run, ...]:

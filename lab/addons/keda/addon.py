@@ -9,8 +9,6 @@ from edge_lab.addons.base import AddOn, AddOnContext, Cluster, Stage
 from edge_lab.addons.functions.limits import watching_nodes
 from edge_lab.addons.functions.names import FUNCTIONS, MONITOR_PORT, NAMESPACE
 from edge_lab.addons.functions.place import place_of
-from edge_lab.addons.gitops.gitserver import PYTHON
-from edge_lab.addons.gitops.guest import guest_program
 from edge_lab.addons.keda.endpoints import keda_endpoints
 from edge_lab.addons.keda.identities import REQUEST, certificate_on, key_files, trust_on
 from edge_lab.addons.keda.names import (
@@ -28,17 +26,17 @@ from edge_lab.addons.keda.objects import definitions, deployment, scaled_object
 from edge_lab.addons.keda.operator import KINDS, operator_service
 from edge_lab.addons.keda.place import Place
 from edge_lab.addons.keda.rights import rights
+from edge_lab.addons.kinds import kinds_file, wait_for_kinds
 from edge_lab.artifacts import Want, host_arch
 from edge_lab.cluster.kubectl import NOT_YET
 from edge_lab.cluster.objects import Manifest
 from edge_lab.pki import InstalledCertificate, Request, TrustBundle
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import GuestFile, Provision
-from edge_lab.stacks import Stack, kubeconfig_of_files
+from edge_lab.stacks import Stack
 from edge_lab.stacks.serving import serving
 from edge_lab.topology import Node, Topology
 
-KINDS_PROGRAM = f"{HOME}/kinds.py"
 PLACE = Place()
 
 
@@ -60,15 +58,13 @@ class FunctionsKeda(AddOn):
     def provision(self, ctx: AddOnContext, node: Node) -> Provision:
         if node.name != ctx.topology.server.name:
             return Provision()
-        authority, certificate, key = PLACE.credentials
-        url = ctx.api.url
-        config = kubeconfig_of_files(url, authority=authority, certificate=certificate, key=key)
-        before = (*PYTHON, KINDS_PROGRAM, url, *PLACE.credentials, *KINDS)
+        url, keys = ctx.api.url, PLACE.keys
+        before = wait_for_kinds(HOME, url, keys, KINDS)
         return Provision.total(
             (
                 operator_service(PLACE, before, ctx.api.unit).provision(
-                    GuestFile.text(PLACE.kubeconfig, config, 0o600),
-                    GuestFile.text(KINDS_PROGRAM, guest_program("kinds")),
+                    GuestFile.text(PLACE.kubeconfig, keys.kubeconfig(url), 0o600),
+                    kinds_file(HOME),
                     *key_files(ctx.given.pki),
                 ),
                 serving(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from edge_lab.addons.keda.names import HOME, OPERATOR, OPERATOR_UNIT
-from edge_lab.addons.tlsfiles import CA, CERTIFICATE, KEY, tls_files
+from edge_lab.addons.tlsfiles import TlsFiles, tls_files
 from edge_lab.pki import (
     CLUSTER,
     CertificateSpec,
     IdentityRequest,
     InstalledCertificate,
-    LabSigner,
     Pki,
     TrustBundle,
 )
@@ -18,6 +17,7 @@ from edge_lab.topology import Topology
 
 USER = "edge-lab:keda-operator"
 SPEC = CertificateSpec(USER)
+KEYS = TlsFiles.in_folder(HOME)
 REQUEST = IdentityRequest(CLUSTER, OPERATOR, SPEC)
 
 
@@ -27,17 +27,9 @@ def key_files(pki: Pki) -> tuple[GuestFile, ...]:
 
 def certificate_on(topology: Topology) -> InstalledCertificate:
     """What it presents to the API server."""
-    return InstalledCertificate(
-        name=OPERATOR,
-        node=topology.server.name,
-        spec=SPEC,
-        signer=LabSigner(CLUSTER),
-        certificate=f"{HOME}/{CERTIFICATE}",
-        key=f"{HOME}/{KEY}",
-        unit=OPERATOR_UNIT,
-    )
+    return KEYS.client_certificate(OPERATOR, topology.server.name, SPEC, OPERATOR_UNIT)
 
 
 def trust_on(topology: Topology) -> TrustBundle:
     """The authority with which it verifies the API server, and clients of its metrics service."""
-    return TrustBundle(topology.server.name, CLUSTER, f"{HOME}/{CA}", (OPERATOR_UNIT,))
+    return KEYS.trust(topology.server.name, OPERATOR_UNIT)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge_lab.addons.keda.names import HEALTH, HOME, METRICS, METRICS_SERVICE, OPERATOR
-from edge_lab.addons.tlsfiles import CA, CERTIFICATE, KEY
+from edge_lab.addons.tlsfiles import TlsFiles
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT
 
 
@@ -24,6 +24,6 @@ class Place:
         return f"{self.files}/kubeconfig"
 
     @property
-    def credentials(self) -> tuple[str, str, str]:
-        """Paths of the authority, the certificate and its key."""
-        return f"{self.files}/{CA}", f"{self.files}/{CERTIFICATE}", f"{self.files}/{KEY}"
+    def keys(self) -> TlsFiles:
+        """Its identity at the API server."""
+        return TlsFiles.in_folder(self.files)

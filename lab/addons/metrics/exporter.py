@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge_lab.addons.metrics.guest import guest_program
+from edge_lab.addons.guestprogram import PYTHON, guest_program
+from edge_lab.addons.metrics import guest
 from edge_lab.addons.metrics.names import (
     EXPORTER,
     EXPORTER_ADDRESS,
@@ -20,7 +21,7 @@ from edge_lab.stacks.unit import Service
 
 def exporter_command(senders: Sequence[Sender]) -> tuple[str, ...]:
     return (
-        *("/usr/bin/python3", "-I", EXPORTER_PROGRAM),
+        *(*PYTHON, EXPORTER_PROGRAM),
         *("--listen", EXPORTER_ADDRESS, "--log", SERVED, "--status", SAMPLER_STATUS),
         *(word for sender in senders for word in ("--sender", sender.name)),
     )
@@ -33,4 +34,6 @@ def exporter_provision(senders: Sequence[Sender]) -> Provision:
         command=exporter_command(senders),
         state_directory=f"{STATE}/exporter",
     )
-    return service.provision(GuestFile.text(EXPORTER_PROGRAM, guest_program("exporter")))
+    return service.provision(
+        GuestFile.text(EXPORTER_PROGRAM, guest_program(guest.__name__, "exporter"))
+    )

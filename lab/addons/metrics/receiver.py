@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from edge_lab.addons.metrics.guest import guest_program
+from edge_lab.addons.guestprogram import guest_program
+from edge_lab.addons.metrics import guest
 from edge_lab.addons.metrics.names import ASK, PROMETHEUS_PROGRAM, RECEIVER, RECEIVER_PORT, STATE
 from edge_lab.addons.metrics.place import Place
 from edge_lab.addons.metrics.senders import OUT_OF_ORDER
@@ -70,5 +71,5 @@ def receiver_provision(place: Place) -> Provision:
     return receiver_service(place).provision(
         GuestFile.text(place.config(NAME), receiver_config()),
         GuestFile.text(place.config(WEB), web_config(place)),
-        GuestFile.text(ASK, guest_program("ask")),
+        GuestFile.text(ASK, guest_program(guest.__name__, "ask")),
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from edge_lab.addons.base import AddOn, AddOnContext, Cluster
+from edge_lab.addons.guestprogram import guest_program
+from edge_lab.addons.metrics import guest
 from edge_lab.addons.metrics.endpoints import receiver_clients, sender_endpoints
-from edge_lab.addons.metrics.guest import guest_program
 from edge_lab.addons.metrics.identities import METRICS_DOMAIN, sidecar_spec
 from edge_lab.addons.metrics.names import (
     BLOCKS,
@@ -161,7 +162,7 @@ class MetricsThanos(SenderAddOn):
         files = (
             GuestFile.text(place.environment("objects"), credentials(secret), 0o600),
             GuestFile.text(place.config("endpoints"), endpoints_config(place, sidecars)),
-            GuestFile.text(BLOCKS, guest_program("blocks")),
+            GuestFile.text(BLOCKS, guest_program(guest.__name__, "blocks")),
         )
         return Provision.total(
             (

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from edge_lab.addons.guestprogram import PYTHON
 from edge_lab.addons.metrics.names import ASK, HOME, METRICS, QUERY_PORT, STORE_PORT
 from edge_lab.addons.metrics.records import (
     Answer,
@@ -40,7 +41,7 @@ class View:
         """Its raw response."""
         url = f"{self.url}{path}?{urlencode({**dict(self.parameters), **parameters})}"
         seconds = f"{deadline.remaining:.0f}"
-        command = shlex.join(("/usr/bin/python3", "-I", ASK, HOME, seconds, url))
+        command = shlex.join((*PYTHON, ASK, HOME, seconds, url))
         return server.run(command, deadline).stdout
 
     def query(

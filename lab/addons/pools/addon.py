@@ -6,9 +6,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from edge_lab.addons.base import AddOn, AddOnContext, Cluster, Stage
-from edge_lab.addons.gitops.gitserver import PYTHON
-from edge_lab.addons.gitops.guest import guest_program
 from edge_lab.addons.gitops.witness import witness_provision
+from edge_lab.addons.kinds import kinds_file, wait_for_kinds
 from edge_lab.addons.pools.endpoints import pools_endpoints
 from edge_lab.addons.pools.hub import hub_drop_in
 from edge_lab.addons.pools.identities import REQUEST, certificate_on, key_files, trust_on
@@ -46,7 +45,6 @@ from edge_lab.stacks.openyurt import OpenYurt
 from edge_lab.stacks.serving import serving
 from edge_lab.topology import Node, Topology, TopologyProblem
 
-KINDS_PROGRAM = f"{HOME}/kinds.py"
 PLACE = Place()
 
 
@@ -92,12 +90,12 @@ class Pools(AddOn):
 
     def _manager(self, ctx: AddOnContext, node: Node) -> Provision:
         url, keys = ctx.api.url, PLACE.keys
-        before = (*PYTHON, KINDS_PROGRAM, url, *keys.arguments, *KINDS)
+        before = wait_for_kinds(HOME, url, keys, KINDS)
         return Provision.total(
             (
                 manager_service(PLACE, before, ctx.api.unit).provision(
                     GuestFile.text(PLACE.kubeconfig, keys.kubeconfig(url), 0o600),
-                    GuestFile.text(KINDS_PROGRAM, guest_program("kinds")),
+                    kinds_file(HOME),
                     *key_files(ctx.given.pki),
                 ),
                 serving(

@@ -26,7 +26,7 @@ from edge_lab.addons.gitops.flux import (
     repository_manifest,
 )
 from edge_lab.addons.gitops.gitserver import commit_command, git_server_command, prepare_command
-from edge_lab.addons.gitops.guest import kinds, repository
+from edge_lab.addons.gitops.guest import repository
 from edge_lab.addons.gitops.identities import (
     CONTROLLERS,
     GIT_DOMAIN,
@@ -254,9 +254,7 @@ def running_site(folder: Path, plane: NativeControlPlane) -> Iterator[Site]:
         plane.kubectl.apply_patiently("kinds", definitions, limit)
         plane.kubectl.apply_patiently("rights", rights(), limit)
         for name, wanted in KINDS.items():
-            shown = (place.cluster_authority, place.certificate(name), place.key(name))
-            words = (*PYTHON, kinds.__file__, plane.url, *shown, *wanted)
-            subprocess.run(words, check=True, timeout=limit.remaining)
+            plane.wait_for_kinds(place.controller_keys(name), wanted, limit)
             site.start(name)
         objects = (reader_secret(pki), repository_manifest(place), kustomization_manifest())
         plane.kubectl.apply_patiently("Flux' objects", objects, limit)

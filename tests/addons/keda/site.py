@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,7 +17,6 @@ import pytest
 from edge_lab.addons.functions.names import NAMESPACE
 from edge_lab.addons.functions.pods import namespace_manifest
 from edge_lab.addons.functions.ways import KEDA, OWN_WAYS, Way
-from edge_lab.addons.gitops.guest import kinds
 from edge_lab.addons.keda.addon import is_ready
 from edge_lab.addons.keda.identities import SPEC
 from edge_lab.addons.keda.names import CRDS, OPERATOR, SCALED_OBJECTS, function_name
@@ -31,7 +29,6 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.core.ports import choose_ports
 from edge_lab.pki import CLUSTER
-from edge_lab.stacks import kubeconfig_of_files
 from tests.addons.functions.plant import Plant
 from tests.addons.functions.site import NODE, Site
 from tests.addons.functions.wire import Wire
@@ -130,8 +127,7 @@ class KedaSite(Site):
         kubectl.apply_patiently("kinds", definitions(keda_programs()[CRDS]), limit)
         kubectl.apply_patiently("rights", (namespace_manifest(), *rights()), limit)
         place = self.operator.place
-        words = (sys.executable, "-I", kinds.__file__, self.plane.url, *place.credentials, *KINDS)
-        subprocess.run(words, check=True, timeout=limit.remaining)
+        self.plane.wait_for_kinds(place.keys, KINDS, limit)
         self.operator.start()
         scaled = scaled_object(
             NODE, self.monitor_wire.address, poll_s=POLL_SECONDS, cool_s=COOL_SECONDS
@@ -232,8 +228,7 @@ def running_keda_site(
     )
     Path(place.files).mkdir(parents=True)
     write_identity(Path(place.files), plane.pki.authority(CLUSTER), SPEC)
-    shown = dict(zip(("authority", "certificate", "key"), place.credentials, strict=True))
-    Path(place.kubeconfig).write_text(kubeconfig_of_files(plane.url, **shown))
+    Path(place.kubeconfig).write_text(place.keys.kubeconfig(plane.url))
     site = KedaSite(
         folder,
         "trixie",

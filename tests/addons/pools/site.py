@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from edge_lab.addons.gitops.guest import kinds
 from edge_lab.addons.pools.identities import SPEC
 from edge_lab.addons.pools.manager import KINDS, environment, manager_command
 from edge_lab.addons.pools.names import CRDS, POOL_LABEL, YURT_MANAGER
@@ -114,8 +112,7 @@ def running_site(
     try:
         kubectl.apply_patiently("kinds", definitions(programs[CRDS]), limit)
         kubectl.apply_patiently("rights", rights(), limit)
-        words = (sys.executable, "-I", kinds.__file__, plane.url, *place.keys.arguments, *KINDS)
-        subprocess.run(words, check=True, timeout=limit.remaining)
+        plane.wait_for_kinds(place.keys, KINDS, limit)
         site.start()
         for pool, nodes in pools.items():
             for node in nodes:
