@@ -15,7 +15,7 @@ from edge_lab.addons.metrics.records import NANOSECONDS, Origin
 from edge_lab.addons.metrics.senders import BLOCK_MINUTES, SIDECAR_SENDER
 from edge_lab.addons.metrics.thanos import BUCKET
 from edge_lab.addons.metrics.view import archive_view
-from edge_lab.core.errors import DeadlineExceeded
+from edge_lab.core.errors import DeadlineExceeded, LabError
 from edge_lab.fixtures.outcomes import eventually
 from suites.metrics.evidence import Evidence
 from suites.metrics.queries import ASK_SECONDS, Metrics
@@ -28,7 +28,7 @@ NAME = "object storage"
 """The label of its measures."""
 ARCHIVE_SECONDS = 120.0 * BLOCK_MINUTES + 240.0
 """Until a sample is in the object storage: a block is written when the head holds one and a half,
-looked for every minute, uploaded after up to 30 s, and noticed after up to 10 s."""
+looked for every minute, uploaded after up to 30 s, and noticed after up to 30 s."""
 HISTORY_SAMPLES = 5
 UPLOAD_SECONDS = 90.0
 """For one upload, and the interval at which the sidecar looks for blocks."""
@@ -90,7 +90,7 @@ class Archive:
         found: list[Evidence] = []
 
         def all_archived() -> bool:
-            stored = metrics.stored(since=outage.began, only=view)
+            stored = metrics.stored(since=outage.began, only=view, whole=True)
             found[:] = (
                 replace(outage.evidence[key], sender=NAME, stored=stored.get(key, ()))
                 for key in self.keys
@@ -99,8 +99,10 @@ class Archive:
 
         with contextlib.suppress(DeadlineExceeded):
             metrics.limit(ARCHIVE_SECONDS).wait_for(
-                "the outage is archived", all_archived, every=5.0
+                "the outage is archived", all_archived, every=5.0, transient=(LabError,)
             )
+        if not found:
+            raise LabError("no evidence: there was no complete response from the object storage")
         blocks = self.blocks()
         return tuple(_with_upload(run, blocks.values(), outage.healed) for run in found)
 

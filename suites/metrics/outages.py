@@ -89,7 +89,7 @@ class Outage:
         self.mark(HEAL)
         drained = self._settle(ahead)
         served = {node: metrics.served(node) for node in metrics.nodes}
-        stored, series = metrics.stored(since=self.began, ahead=ahead), metrics.series()
+        stored, series = metrics.all_stored(since=self.began, ahead=ahead), metrics.series()
         shown = {name for by in served.values() for row in by.values() for name in row[-1].devices}
         steps = metrics.device_steps(shown)
         for key in metrics.keys:

@@ -133,10 +133,17 @@ class Metrics:
     # -- in the views -------------------------------------------------------------------------
 
     def stored(
-        self, *, since: float, ahead: float = 0.0, devices: bool = True, only: View | None = None
+        self,
+        *,
+        since: float,
+        ahead: float = 0.0,
+        devices: bool = True,
+        only: View | None = None,
+        whole: bool = False,
     ) -> Mapping[Origin, tuple[Stored, ...]]:
         """All samples with timestamps after `since` (seconds since 1970, by the host's clock, from
-        which the lab's are set), and up to `ahead` seconds in the future; in all views, or one."""
+        which the lab's are set), and up to `ahead` seconds in the future; in all views, or one.
+        With `whole`, LabError if a response is partial."""
         until = time.time() + MARGIN_SECONDS + ahead
         found: dict[Origin, tuple[Stored, ...]] = {}
         for view in (only,) if only else self.views:
@@ -146,7 +153,18 @@ class Metrics:
                 seconds=until - since + MARGIN_SECONDS,
                 time=until,
                 devices=devices,
+                whole=whole,
             )
+        return found
+
+    def all_stored(self, *, since: float, ahead: float) -> Mapping[Origin, tuple[Stored, ...]]:
+        """As `stored`; a view whose response is partial is queried again."""
+        (found,) = self.limit(ASK_SECONDS).wait_for(
+            "complete responses",
+            lambda: (self.stored(since=since, ahead=ahead, whole=True),),
+            every=2.0,
+            transient=(LabError,),
+        )
         return found
 
     def series(self) -> dict[Origin, int]:

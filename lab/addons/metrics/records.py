@@ -91,16 +91,19 @@ def parse_served(text: str) -> dict[str, tuple[Served, ...]]:
     }
 
 
-def parse_answer(text: str) -> tuple[Answer, ...]:
+def parse_answer(text: str, *, whole: bool = False) -> tuple[Answer, ...]:
     """Parses the response of Prometheus' HTTP API to a query.
 
     Raises:
-        LabError: it is an error, or not a response.
+        LabError: it is an error, or not a response; or, with `whole`, it has warnings: Thanos'
+            querier returns what it has, and a warning for each store that did not answer.
     """
     try:
         document: dict[str, Any] = json.loads(text)
         if document["status"] != "success":
             raise LabError(f"the query was refused: {document.get('error', text)}")
+        if whole and document.get("warnings"):
+            raise LabError(f"the response is partial: {'; '.join(document['warnings'])}")
         kind = document["data"]["resultType"]
         return tuple(_answer(series, kind) for series in document["data"]["result"])
     except (ValueError, KeyError, TypeError) as trouble:

@@ -46,7 +46,7 @@ SECRET_REQUEST = SigningKeyRequest(METRICS_DOMAIN, "objects")
 RESPONSE_SECONDS = 5
 """Seconds without data after which the querier gives up a sidecar or the store gateway. Thanos'
 default is no limit: a query takes two minutes while a node is silent."""
-SYNC_SECONDS = 10
+SYNC_SECONDS = 30
 """Interval at which the store gateway looks for new blocks; its default is 15 min."""
 
 INDEX_CACHE = {"type": "IN-MEMORY", "config": {"max_size": "16MB", "max_item_size": "4MB"}}

@@ -45,11 +45,17 @@ class View:
         return server.run(command, deadline).stdout
 
     def query(
-        self, server: MachineAccess, query: str, deadline: Deadline, **parameters: str
+        self,
+        server: MachineAccess,
+        query: str,
+        deadline: Deadline,
+        *,
+        whole: bool = False,
+        **parameters: str,
     ) -> tuple[Answer, ...]:
-        """LabError if it does not answer."""
+        """LabError if it does not answer, or, with `whole`, if its response is partial."""
         text = self.text(server, "/api/v1/query", deadline, query=query, **parameters)
-        return parse_answer(text)
+        return parse_answer(text, whole=whole)
 
     def query_range(
         self, server: MachineAccess, query: str, deadline: Deadline, **parameters: str
@@ -65,14 +71,15 @@ class View:
         seconds: float,
         time: float,
         devices: bool = True,
+        whole: bool = False,
     ) -> Mapping[Origin, tuple[Stored, ...]]:
         """All samples of the `seconds` before `time`, which is in seconds since 1970; with the
-        values of `devices`, if requested."""
+        values of `devices`, if requested. With `whole`, LabError if a response is partial."""
         counts, sequences = queries(seconds)
         at = f"{time:.3f}"
         return stored_samples(
-            self.query(server, counts, deadline, time=at),
-            self.query(server, sequences, deadline, time=at) if devices else (),
+            self.query(server, counts, deadline, whole=whole, time=at),
+            self.query(server, sequences, deadline, whole=whole, time=at) if devices else (),
         )
 
 

@@ -63,6 +63,14 @@ def test_what_is_no_answer_is_the_labs_trouble(text: str) -> None:
         parse_answer(text)
 
 
+def test_a_partial_response_is_refused_where_all_samples_are_needed() -> None:
+    vector = '{"status":"success","data":{"resultType":"vector","result":[]}'
+    partial = vector + ',"warnings":["receive series from 10.77.0.11:10901: deadline exceeded"]}'
+    assert parse_answer(vector + "}", whole=True) == parse_answer(partial) == ()
+    with pytest.raises(LabError, match=r"partial: receive series from 10\.77\.0\.11"):
+        parse_answer(partial, whole=True)
+
+
 def series(sender: str, *samples: tuple[float, float], device: str = "") -> Answer:
     labels = {"node": "edge-arm", "sender": sender} | ({"device": device} if device else {})
     return Answer(labels, samples)
