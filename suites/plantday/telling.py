@@ -84,11 +84,15 @@ def _said(part: Part) -> str:
         more = f", and {len(part.problems) - 1} more" if len(part.problems) > 1 else ""
         return part.problems[0] + more
     measures = [
-        measure for verdict in part.verdicts for measure in verdict.measures if not measure.minor
+        measure
+        for verdict in part.verdicts
+        for measure in verdict.measures
+        if not measure.minor and measure.value is not None
     ]
     lines = [f"{line.heading} {line.text}" for line in spread(measures)[:4]]
     lines += [
-        f"{verdict.node}: {line}"
+        # Why they are allowed is in the verdict.
+        f"{verdict.node}: {line.partition(':')[0]}"
         for verdict in part.verdicts
         for line in verdict.evidence
         if EXCUSED in line
