@@ -82,7 +82,9 @@ def up(
     topology: Annotated[
         Path, typer.Argument(help="The topology file.", dir_okay=False)
     ] = DEFAULT_TOPOLOGY,
-    stack: Annotated[str | None, typer.Option(help="Use this stack, for example k3s+k3s.")] = None,
+    stack: Annotated[
+        str | None, typer.Option(help="Use this stack, for example kubernetes+kubelet.")
+    ] = None,
     cold: Annotated[
         bool, typer.Option("--cold", help="Boot the machines; do not use a checkpoint.")
     ] = False,

@@ -98,7 +98,7 @@ def run(
         Path, typer.Option("--output", "-o", help="Folder of the results.")
     ] = RESULTS,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on: run the shards that have no result yet.")
+        bool, typer.Option("--resume", help="Continue: run only the shards that have no result.")
     ] = False,
     context: Annotated[
         str | None, typer.Option(help="On a cluster: the context of the kubeconfig.")
@@ -112,7 +112,7 @@ def run(
     html: Html = None,
     durations: DurationsFile = None,
 ) -> None:
-    """Run all shards, merge their results, and exit with the code of the whole."""
+    """Run all shards, merge their results, and exit with one code for all."""
     from edge_lab.matrix.load import load_matrix, plan_of
 
     with _as_pytest():
@@ -147,7 +147,7 @@ def merge(
     html: Html = None,
     durations: DurationsFile = None,
 ) -> None:
-    """Merge the results of shards, and exit with the code of the whole."""
+    """Merge the results of shards, and exit with one code for all."""
     with _as_pytest():
         _check_outputs(html, durations)
         code = _merge(tuple(folders), output, html, durations, {})
@@ -163,15 +163,13 @@ def shard(
         int | None,
         typer.Option(min=0, help="Number of the shard; default: $JOB_COMPLETION_INDEX."),
     ] = None,
-    first: Annotated[
-        int, typer.Option(min=0, help="Added to the number: the first shard of a Job.")
-    ] = 0,
+    first: Annotated[int, typer.Option(min=0, help="Offset added to the number of the shard.")] = 0,
     results: Annotated[Path, typer.Option(help="Folder of the results.")] = RESULTS,
     cache: Annotated[
         Path | None, typer.Option(help="First import this tar of `lab cache export`.")
     ] = None,
 ) -> None:
-    """Run one shard, and exit as pytest does: what a pod runs."""
+    """Run one shard, as a pod does, and exit with the code of pytest."""
     from edge_lab.matrix.load import load_plan
     from edge_lab.matrix.shard import import_cache, index_of_pod, run_shard
 

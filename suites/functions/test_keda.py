@@ -20,7 +20,7 @@ from suites.functions.test_events import ZERO_SECONDS
 
 pytestmark = [
     allure.parent_suite("Functions"),
-    allure.feature("A scaler in the cloud"),
+    allure.feature("Scaler in the cloud"),
     pytest.mark.needs(capability(KEDA)),
 ]
 
@@ -56,7 +56,7 @@ def test_what_was_woken_goes_back_to_zero(
 
 
 @pytest.mark.scenario("functions: cut off from KEDA")
-@allure.title("Uplink cut: KEDA wakes nothing, while the node's own activator does")
+@allure.title("Uplink cut: KEDA wakes no function, while the node's own activator does")
 def test_a_cut_holds_up_events_of_keda(scene_of: SceneOf, judged: Judged) -> None:
     scene = scene_of(cut_off)
     judged(
@@ -65,7 +65,7 @@ def test_a_cut_holds_up_events_of_keda(scene_of: SceneOf, judged: Judged) -> Non
 
 
 @pytest.mark.scenario("functions: cut off from KEDA")
-@allure.title("After the heal, KEDA wakes the function, and each event is handled once")
+@allure.title("Uplink cut: after the heal, KEDA wakes the function, and each event is handled once")
 def test_after_the_heal_each_event_is_handled_once(scene_of: SceneOf, judged: Judged) -> None:
     scene = scene_of(cut_off)
     judged(judge_events(evidence, KEDA.name) for evidence in scene.evidence.values())

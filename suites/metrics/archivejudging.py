@@ -33,7 +33,7 @@ def judge_upload(
         problems.append("no evidence: no upload was interrupted")
     problems += [f"block {name} is gone" for name in half if name not in blocks]
     problems += [
-        f"block {name} is not whole: {block.problem}"
+        f"block {name} is incomplete: {block.problem}"
         for name, block in ours.items()
         if block.problem
     ]
@@ -49,5 +49,5 @@ def judge_upload(
             evidence=f"{len(whole)} blocks",
         )
         measures = (measure,)
-    head = f"{len(ours)} blocks of {node}; half uploaded at the kill: {', '.join(half) or 'none'}"
+    head = f"{len(ours)} blocks of {node}; incomplete at the kill: {', '.join(half) or 'none'}"
     return Verdict(node, runtime, tuple(problems), measures, (head,))

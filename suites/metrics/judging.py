@@ -65,11 +65,11 @@ def judge_samples(
     problems = [
         *_no_evidence(evidence, count),
         *_lost(lost),
-        *_listed("has twice, under two stamps", count.repeated),
+        *_listed("has twice, with two timestamps", count.repeated),
         *_listed("has with other values", count.wrong),
         *_listed("has, although they were never served", count.unknown),
-        *_listed("has at another time", count.misdated),
-        *_listed("was given with steps that no device has made", evidence.untrue),
+        *_listed("has with a wrong timestamp", count.misdated),
+        *_listed("has samples with steps that no device has made", evidence.untrue),
     ]
     gaps = [f"gap: {gap}" for gap in count.gaps]
     if allowed and count.gaps:
@@ -92,7 +92,7 @@ def _no_evidence(evidence: Evidence, count: Count) -> Sequence[str]:
     before, heal = evidence.marks.get(BEFORE, 0), evidence.marks.get(HEAL, 0)
     during = sum(before < scrape.number <= heal for scrape in evidence.served)
     if during < LEAST_SERVED:
-        found.append(f"no evidence: {during} scrapes during the fault")
+        found.append(f"no evidence: only {during} scrapes during the fault")
     missing = {scrape.number for scrape in count.missing}
     ahead = [
         scrape
@@ -100,7 +100,9 @@ def _no_evidence(evidence: Evidence, count: Count) -> Sequence[str]:
         if scrape.number <= before and scrape.number not in missing
     ]
     if len(ahead) < LEAST_BEFORE:
-        found.append(f"no evidence: {len(ahead)} samples of before the fault are in the view")
+        found.append(
+            f"no evidence: only {len(ahead)} samples from before the fault are in the view"
+        )
     return found
 
 

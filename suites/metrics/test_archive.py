@@ -41,11 +41,11 @@ def passed(verdicts: Iterable[Verdict], record: Record) -> None:
 @pytest.mark.parametrize(
     ("make", "allowance"),
     [
-        pytest.param(cut_and_heal, NOTHING, id="cut"),
-        pytest.param(reset_while_offline, AFTER_RESET, id="reset"),
+        pytest.param(cut_and_heal, NOTHING, id="uplink cut"),
+        pytest.param(reset_while_offline, AFTER_RESET, id="power lost while offline"),
     ],
 )
-@allure.title("The object storage alone has all samples of an outage ({make.__name__})")
+@allure.title("The object storage alone has all samples of an outage: {param_id}")
 def test_the_object_storage_alone_has_an_outage(
     outage_of: OutageOf,
     metrics: Metrics,
@@ -58,7 +58,7 @@ def test_the_object_storage_alone_has_an_outage(
 
 
 @pytest.mark.scenario("metrics: uplink cut, partial response")
-@allure.title("While a node is offline, the querier's response says which one is missing")
+@allure.title("While a node is offline, a warning of the querier names its sidecar")
 def test_a_partial_response_names_what_is_missing(
     outage_of: OutageOf, metrics: Metrics, record_verdict: Record
 ) -> None:
@@ -76,7 +76,9 @@ def test_a_partial_response_names_what_is_missing(
 
 
 @pytest.mark.scenario("metrics: sidecar killed while uploading")
-@allure.title("A sidecar killed half-way through an upload, then offline: the block becomes whole")
+@allure.title(
+    "Sidecar killed during an upload, then uplink cut: the block is complete after the heal"
+)
 def test_an_interrupted_upload_is_made_good(
     outage_of: OutageOf, metrics: Metrics, record_verdict: Record
 ) -> None:

@@ -87,9 +87,9 @@ def judge_whole(parts: Sequence[Part], stack: str, *, faults: int, actions: int)
     problems = [f"no evidence: {name} was not judged" for name in absent]
     problems += [f"{part.name}: {problem}" for part in parts for problem in part.problems]
     if not faults:
-        problems.append("no evidence: the plan has injected no fault")
+        problems.append("no evidence: no fault was injected")
     if not actions:
-        problems.append("no evidence: nobody did anything")
+        problems.append("no evidence: nothing was pushed or updated")
     passed = sum(part.passed for part in parts)
     measures = (
         _measure("parts of the day that passed", passed, COUNT, "", better=Better.HIGHER),
@@ -129,12 +129,12 @@ def judge_fleet(fleet: FleetEvidence) -> Verdict:
             problems.append(f"no evidence: {part} did not run {good[0]} at first")
         now = running_at(runs, part, fleet.asked)
         if now != (last,):
-            problems.append(f"{part} runs {', '.join(now) or 'nothing'} in the end, not {last}")
+            problems.append(f"{part} runs {', '.join(now) or 'nothing'} at the end, not {last}")
         for name in sorted({run.revision for run in runs}):
             if name in bad:
                 problems.append(f"{part} ran {name}, which cannot be applied")
             elif name not in good:
-                problems.append(f"{part} ran {name}, which nobody has pushed")
+                problems.append(f"{part} ran {name}, which was never pushed")
         problems += _started_again(part, runs, fleet)
         problems += _went_back(part, runs, good)
     pushed = next((made.pushed for made in reversed(fleet.made) if made.name == last), None)
@@ -190,22 +190,22 @@ def judge_served(served: ServedEvidence) -> Verdict:
         )
         problems += found
     if len(good) < 2 or not bad:
-        problems.append("no evidence: no update, or no bad version was wanted")
+        problems.append("no evidence: no update, or no update to a bad version")
     acts = served.day.acts
     problems += [
         f"{act.tag} was promoted" for act in acts if act.what == "promoted" and act.tag in bad
     ]
     refused = [act for act in acts if act.what == "refused" and act.tag in bad]
     if served.judges and not refused:
-        problems.append("no evidence: the bad version was not refused here")
+        problems.append("no evidence: the bad version was not refused on this node")
     wrong = [act for act in refused if act.reason != "Worse"]
     problems += [f"{act.tag} was refused as {act.reason!r}, not as 'Worse'" for act in wrong]
     wanted = good[-1] if good else ""
     if served.serving != wanted:
-        problems.append(f"{served.serving or 'nothing'} serves in the end, not {wanted}")
+        problems.append(f"{served.serving or 'nothing'} serves at the end, not {wanted}")
     if served.claimed != served.serving or served.phase == "Unknown":
         problems.append(
-            f"the cloud says {served.phase} {served.claimed or 'nothing'}, and "
+            f"the cloud reports {served.claimed or 'nothing'} ({served.phase}), but "
             f"{served.serving or 'nothing'} serves"
         )
     if served.rollout != "Complete":

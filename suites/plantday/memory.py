@@ -51,7 +51,7 @@ def judge_node_memory(node: RestartEvidence) -> Verdict:
     )
     lines = [slope.told("min") for slope in slopes[:SHOWN]]
     if missing:
-        lines.append(f"not followed, as they come and go: {', '.join(missing)}")
+        lines.append(f"not judged, since they come and go: {', '.join(missing)}")
     return Verdict(node.node, node.runtime, tuple(problems), measures, tuple(lines))
 
 
@@ -157,7 +157,9 @@ def unexplained(node: RestartEvidence) -> list[str]:
             if record.healed is None or record.healed >= since * NANOSECONDS
         )
         if found > kills:
-            problems.append(f"{unit} was restarted {found} times; the plan explains {kills}")
+            problems.append(
+                f"{unit} was restarted {found} times; the plan has killed it {kills} times"
+            )
     return problems
 
 

@@ -27,7 +27,7 @@ pytestmark = [allure.parent_suite("Plant day"), allure.feature("Operation")]
 @pytest.mark.long_running(reason="an hour, or as long as --lab-day-minutes says")
 @pytest.mark.needs("gitops", "metrics", "functions", "models")
 @pytest.mark.scenario("plant day")
-@allure.title("A day with everything at once, under a plan of faults: nothing lost, memory flat")
+@allure.title("A day of operation under a fault plan: nothing lost, memory flat")
 def test_a_day_with_everything_at_once(
     lab: Lab,
     plant_day: PlantDay,

@@ -50,7 +50,7 @@ def judge_placement(placement: Placement) -> Verdict:
     """Whether a node is in its pool and region, and runs the configuration of its pool alone."""
     node, problems = placement.node, []
     if node not in placement.members:
-        problems.append(f"{placement.pool} has {_names(placement.members)}, not {node}")
+        problems.append(f"pool {placement.pool} has {_names(placement.members)}, not {node}")
     if placement.region != placement.pool:
         problems.append(f"its region is {placement.region or 'unknown'}, not {placement.pool}")
     running = running_at(placement.runs, SITE, placement.asked)
@@ -148,17 +148,17 @@ def judge_away(away: Away) -> Verdict:
     if seconds < LEAST_AWAY_SECONDS:
         problems.append(f"no evidence: it was cut off for {seconds:.0f} s")
     if not away.began < away.changed < away.ended:
-        problems.append("no evidence: nothing was changed meanwhile")
+        problems.append("no evidence: no configuration was changed while it was cut off")
     if not away.noticed:
         problems.append("no evidence: the cloud did not mark it as lost")
     if running_at(away.runs, SITE, away.began) != (away.configuration,):
         problems.append(f"no evidence: it did not run {away.configuration} at first")
     starts = _started(away.runs, away.began, away.ended)
     if starts:
-        problems.append(f"it started {_names(run.revision for run in starts)} meanwhile")
+        problems.append(f"it started {_names(run.revision for run in starts)} while cut off")
     outage = without(away.runs, away.began, away.ended)
     if outage:
-        problems.append(f"nothing ran for {outage:.0f} s")
+        problems.append(f"the workload did not run for {outage:.0f} s")
     measures = (
         _measure("without the workload", round(outage, 1), "s", away.node, label="while cut off"),
         _measure("starts", len(starts), COUNT, away.node, label="while cut off"),
@@ -186,13 +186,15 @@ def judge_traffic(
         problems.append("no evidence: no other pool has a pod that is Ready")
     outside = traffic.given & traffic.foreign
     if outside:
-        problems.append(f"{traffic.service} leads to other pools: {_names(outside)}")
+        problems.append(f"{traffic.service} leads to pods of other pools: {_names(outside)}")
     lacking = traffic.own - traffic.given
     if lacking:
-        problems.append(f"{traffic.service} does not lead to its own pool's {_names(lacking)}")
+        problems.append(
+            f"{traffic.service} does not lead to pods of the own pool: {_names(lacking)}"
+        )
     unknown = traffic.given - traffic.own - traffic.foreign
     if unknown:
-        problems.append(f"{traffic.service} leads to {_names(unknown)}, which is no pod that runs")
+        problems.append(f"{traffic.service} leads to {_names(unknown)}, where no pod is Ready")
     evidence = "addresses in the node's rules for the Service"
     counts = {"endpoints of other pools": len(outside), "missing endpoints": len(lacking)}
     if before is not None:

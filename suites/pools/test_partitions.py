@@ -18,7 +18,9 @@ pytestmark = [
 
 
 @pytest.mark.scenario("pools: a pool is cut off")
-@allure.title("A pool that is cut off goes on, the others are updated, and it catches up")
+@allure.title(
+    "A pool that is cut off keeps running, others are updated, and it catches up after the heal"
+)
 def test_a_pool_that_is_cut_off_goes_on_and_catches_up(side: LabSide, judged: Judged) -> None:
     found = cut_off(side, next(iter(side.pools)))
     judged(
@@ -31,7 +33,9 @@ def test_a_pool_that_is_cut_off_goes_on_and_catches_up(side: LabSide, judged: Ju
 
 
 @pytest.mark.scenario("pools: a node is moved while offline")
-@allure.title("A node that is moved while offline takes the configuration of its new pool once")
+@allure.title(
+    "A node moved to another pool while offline changes its configuration once, after the heal"
+)
 def test_a_node_that_is_moved_while_offline_changes_once(side: LabSide, judged: Judged) -> None:
     first, second, *_ = side.pools
     found = moved(side, side.pools[first][0], second)

@@ -19,13 +19,13 @@ pytestmark = [
 
 
 @pytest.mark.scenario("pools: traffic within a pool")
-@allure.title("The endpoints that a node is given are those of its pool")
+@allure.title("Each node is given the endpoints of its own pool only")
 def test_traffic_stays_in_its_pool(side: LabSide, judged: Judged) -> None:
     judged(map(judge_traffic, traffic(side, SITE)))
 
 
 @pytest.mark.scenario("pools: traffic without the annotation")
-@allure.title("Negative control: without the annotation a node is given the pods of all pools")
+@allure.title("Without the annotation, each node is given the endpoints of all pools (control)")
 def test_without_the_annotation_traffic_leaves_its_pool(side: LabSide) -> None:
     for found in traffic(side, EVERYWHERE):
         verdict = judge_traffic(found)

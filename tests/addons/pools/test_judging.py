@@ -160,12 +160,12 @@ def test_a_node_that_goes_on_while_cut_off_passes() -> None:
 @pytest.mark.parametrize(
     ("defect", "problem"),
     [
-        ({"runs": (run("north-1", 10, 150),)}, "nothing ran for 30 s"),
+        ({"runs": (run("north-1", 10, 150),)}, "the workload did not run for 30 s"),
         ({"runs": (run("north-1", 10, 150), run("north-1", 151))}, "it started north-1"),
         ({"runs": (run("north-1", 10), run("north-2", 150))}, "it started north-2"),
         ({"runs": (run("north-0", 10),)}, "no evidence: it did not run north-1"),
         ({"ended": 110}, "no evidence: it was cut off for 10 s"),
-        ({"changed": 90}, "no evidence: nothing was changed"),
+        ({"changed": 90}, "no evidence: no configuration was changed"),
         ({"noticed": False}, "no evidence: the cloud"),
     ],
 )
@@ -196,10 +196,10 @@ def test_traffic_within_a_pool_passes() -> None:
 @pytest.mark.parametrize(
     ("defect", "problem"),
     [
-        ({"given": OWN | FOREIGN}, "site leads to other pools: 10.244.2.7"),
-        ({"given": FOREIGN}, "site does not lead to its own pool's 10.244.1.5"),
-        ({"given": frozenset()}, "site does not lead to its own pool's 10.244.1.5"),
-        ({"given": OWN | {"10.244.1.4"}}, "site leads to 10.244.1.4, which is no pod that runs"),
+        ({"given": OWN | FOREIGN}, "site leads to pods of other pools: 10.244.2.7"),
+        ({"given": FOREIGN}, "site does not lead to pods of the own pool: 10.244.1.5"),
+        ({"given": frozenset()}, "site does not lead to pods of the own pool: 10.244.1.5"),
+        ({"given": OWN | {"10.244.1.4"}}, "site leads to 10.244.1.4, where no pod is Ready"),
         ({"own": frozenset()}, "no evidence: its pool"),
         ({"foreign": frozenset()}, "no evidence: no other pool"),
     ],
