@@ -1,5 +1,5 @@
-"""A node that runs short of memory, PIDs or descriptors: what runs goes on, and what is new starts
-when the shortage is over."""
+"""A node that runs short of memory, PIDs or descriptors: pods keep running, and new ones start when
+the shortage is over."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ SHORTAGES = {
 @pytest.mark.parametrize(
     "kind", [pytest.param(kind, marks=pytest.mark.scenario(kind)) for kind in SHORTAGES]
 )
-@allure.title("{kind} on {edge_node}: what runs goes on, and a new pod starts when it is over")
+@allure.title("{kind} on {edge_node}: pods keep running, and a new pod starts after the heal")
 def test_running_pods_go_on_and_a_new_one_starts_when_the_shortage_is_over(
     lab: Lab,
     edge_node: LabNode,

@@ -20,7 +20,7 @@ pytestmark = [
 
 @pytest.mark.scenario("models: a rollback while offline")
 @allure.title(
-    "Offline: the version before serves again, also after a loss of power; the cloud knows"
+    "Offline: a rollback outlasts a loss of power, and the cloud reports it after the heal"
 )
 def test_a_rollback_needs_no_cloud(side: LabSide, judged: Judged) -> None:
     found, reported = rollback(side, side.nodes[0])

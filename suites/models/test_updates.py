@@ -20,7 +20,7 @@ pytestmark = [
 
 
 @pytest.mark.scenario("models: an update")
-@allure.title("An update goes to one node after the other, loses no request, and the cloud knows")
+@allure.title("An update goes from node to node, loses no request, and the cloud reports what runs")
 def test_an_update_goes_from_node_to_node(side: LabSide, judged: Judged) -> None:
     rolled = update(side)
     judged(
@@ -33,6 +33,6 @@ def test_an_update_goes_from_node_to_node(side: LabSide, judged: Judged) -> None
 
 
 @pytest.mark.scenario("models: an update cut half-way")
-@allure.title("Uplink cut half-way through a fetch: the old version serves until the new is whole")
+@allure.title("Uplink cut during a fetch: the old version serves until the new one is complete")
 def test_half_an_update_never_serves(side: LabSide, judged: Judged) -> None:
     judged([judge_cut_update(cut_update(side, side.nodes[0]))])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 QUIET = 0.8
-"""From this share of the day on there are no faults, so that all that is on its way can arrive."""
+"""From this share of the day on there are no faults, so that delayed data can arrive."""
 BAD_MODEL = (0.52, 0.70)
 """The share of the day in which a bad model is tried. Uplinks and devices must be whole: the
 operator passes over edge nodes that it cannot reach, and the cloud does not compare versions."""

@@ -112,7 +112,7 @@ class PlantDay:
         return People(self.fleet, self.models, first, BETTER, transient=(LabError, *NOT_YET))
 
     def run(self, people: People, chaos: Chaos, plan: Path) -> None:
-        """The day with its faults, and then until what was on its way has arrived, or the time for
+        """The day with its faults, and then until delayed data has arrived, or the time for
         it is over; what is missing is judged later.
 
         Raises:
@@ -127,7 +127,7 @@ class PlantDay:
             deadline = Deadline.after(self.day.seconds + self.limit(AFTER_SECONDS).total)
             people.live(self.day, clock, deadline)
             self.ended = time.time()
-        with step("what is on its way"):
+        with step("waiting for delayed data"):
             self._drain(people)
         for case in self._cases.values():
             case.end()

@@ -71,7 +71,7 @@ def compare(
         if gate is None or not (over := found.over(gate)):
             return found
         names = {row.series.benchmark for row in over}
-        with step(f"over the gate, so measured once more: {', '.join(sorted(names))}"):
+        with step(f"over the gate, so measured again: {', '.join(sorted(names))}"):
             again = run([benchmark for benchmark in benchmarks if benchmark.name in names])
         newer = {
             (row.series.benchmark, row.series.figure.name): row
