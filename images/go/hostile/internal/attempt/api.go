@@ -128,7 +128,7 @@ func (request Request) send(client http.Client) ([]byte, error) {
 // client does not verify who answers: it is not what is tried.
 func client(certificates []tls.Certificate) http.Client {
 	config := tls.Config{InsecureSkipVerify: true, Certificates: certificates}
-	return http.Client{Timeout: patience, Transport: &http.Transport{TLSClientConfig: &config}}
+	return http.Client{Timeout: apiPatience, Transport: &http.Transport{TLSClientConfig: &config}}
 }
 
 // withCertificate shows the certificate of a file that also has its key.

@@ -10,7 +10,11 @@ import (
 	"time"
 )
 
-const patience = 8 * time.Second
+const (
+	patience = 8 * time.Second
+	// The API server answers every request: without an answer in this time, an emulated node is busy.
+	apiPatience = 30 * time.Second
+)
 
 // connecting makes a connection and says nothing on it. Silence is ETIMEDOUT, as the kernel calls it.
 func connecting(network, place string) func() (string, error) {

@@ -45,7 +45,7 @@ func (found *targets) Set(text string) error {
 func Parse(args []string) (options Options, names []string, seconds float64, err error) {
 	flags := flag.NewFlagSet("attempts", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	flags.Float64Var(&seconds, "seconds", 20, "")
+	flags.Float64Var(&seconds, "seconds", 40, "")
 	flags.Var(&options.TCP, "tcp", "")
 	flags.Var(&options.Unix, "unix", "")
 	flags.StringVar(&options.Modbus, "modbus-write", "", "")
