@@ -9,6 +9,7 @@ from edge_lab.pki import (
     CLUSTER,
     CertificateSpec,
     Identity,
+    IdentityRequest,
     InstalledCertificate,
     LabSigner,
     Pki,
@@ -17,6 +18,7 @@ from edge_lab.pki import (
 )
 from edge_lab.provisioning.provision import GuestFile
 from edge_lab.stacks import kubeconfig_of_files
+from edge_lab.topology import Topology
 
 CA, CERTIFICATE, KEY = "ca.crt", "tls.crt", "tls.key"
 
@@ -80,3 +82,37 @@ def tls_files(folder: str, domain: TrustDomain, name: str, pki: Pki) -> tuple[Gu
     """The identity `name` of `domain`, and the certificate of its authority, in `folder`."""
     paths = TlsFiles.in_folder(folder)
     return paths.files(pki.identity(domain, name), pki.authority(domain).certificate_pem)
+
+
+@dataclass(frozen=True)
+class ServerClient:
+    """A unit of the server node that is a client of the API server, by a certificate of its own."""
+
+    name: str
+    """In the PKI, and in faults."""
+    unit: str
+    folder: str
+    user: str
+
+    @property
+    def spec(self) -> CertificateSpec:
+        return CertificateSpec(self.user)
+
+    @property
+    def keys(self) -> TlsFiles:
+        return TlsFiles.in_folder(self.folder)
+
+    @property
+    def request(self) -> IdentityRequest:
+        return IdentityRequest(CLUSTER, self.name, self.spec)
+
+    def files(self, pki: Pki) -> tuple[GuestFile, ...]:
+        return tls_files(self.folder, CLUSTER, self.name, pki)
+
+    def certificate_on(self, topology: Topology) -> InstalledCertificate:
+        """What it presents to the API server."""
+        return self.keys.client_certificate(self.name, topology.server.name, self.spec, self.unit)
+
+    def trust_on(self, topology: Topology) -> TrustBundle:
+        """The authority with which it verifies the API server."""
+        return self.keys.trust(topology.server.name, self.unit)

@@ -6,9 +6,11 @@ import contextlib
 import os
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.ports import choose_ports
@@ -23,6 +25,20 @@ def program(name: str) -> Path | None:
     """One that the lab has built for this host, if it has."""
     arch = os.uname().machine
     return next(iter(sorted(CACHE.glob(f"{name}/*-{arch}-*/{name}"), reverse=True)), None)
+
+
+def obtained(lab: str, programs: Iterable[str], kinds: Iterable[str] = ()) -> dict[str, Path]:
+    """Programs for this host, and files of kinds; skips the test unless `lab up` of the topology
+    `lab` has obtained them."""
+    found = {name: program(name) for name in programs}
+    for name in kinds:
+        found[name] = next(iter(sorted(CACHE.glob(f"{name}/*/{name}"), reverse=True)), None)
+    missing = [name for name, path in found.items() if path is None]
+    if missing:
+        pytest.skip(
+            f"the lab has not obtained {', '.join(missing)} for this host yet: `lab up {lab}` does"
+        )
+    return {name: path for name, path in found.items() if path is not None}
 
 
 PARAMETERS = "?_journal_mode=WAL&_busy_timeout=30000&_synchronous=OFF&_txlock=immediate"

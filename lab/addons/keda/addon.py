@@ -10,7 +10,7 @@ from edge_lab.addons.functions.limits import watching_nodes
 from edge_lab.addons.functions.names import FUNCTIONS, MONITOR_PORT, NAMESPACE
 from edge_lab.addons.functions.place import place_of
 from edge_lab.addons.keda.endpoints import keda_endpoints
-from edge_lab.addons.keda.identities import REQUEST, certificate_on, key_files, trust_on
+from edge_lab.addons.keda.identities import CLIENT
 from edge_lab.addons.keda.names import (
     CRDS,
     FUNCTIONS_KEDA,
@@ -51,7 +51,7 @@ class FunctionsKeda(AddOn):
         return Want(OPERATOR, topology.server.arch), Want(CRDS, host_arch())
 
     def identities(self, topology: Topology) -> tuple[Request, ...]:
-        return (REQUEST,)
+        return (CLIENT.request,)
 
     # -- placement -----------------------------------------------------------------------
 
@@ -65,7 +65,7 @@ class FunctionsKeda(AddOn):
                 operator_service(PLACE, before, ctx.api.unit).provision(
                     GuestFile.text(PLACE.kubeconfig, keys.kubeconfig(url), 0o600),
                     kinds_file(HOME),
-                    *key_files(ctx.given.pki),
+                    *CLIENT.files(ctx.given.pki),
                 ),
                 serving(
                     SERVES, "KEDA's operator works", [f"http://{HEALTH}/readyz"], (OPERATOR_UNIT,)
@@ -83,10 +83,10 @@ class FunctionsKeda(AddOn):
     def further_certificates(
         self, topology: Topology, stack: Stack
     ) -> tuple[InstalledCertificate, ...]:
-        return (certificate_on(topology),)
+        return (CLIENT.certificate_on(topology),)
 
     def trust_bundles(self, topology: Topology, stack: Stack) -> tuple[TrustBundle, ...]:
-        return (trust_on(topology),)
+        return (CLIENT.trust_on(topology),)
 
     # -- the cluster -----------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_lab.addons.keda.identities import SPEC
+from edge_lab.addons.keda.identities import CLIENT
 from edge_lab.addons.keda.names import HEALTH, METRICS, METRICS_SERVICE, OPERATOR
 from edge_lab.probes.endpoint import Endpoint, Reach, Speaks, plain_on_loopback
 from edge_lab.probes.expected import MUTUAL_TLS, loopback
@@ -24,7 +24,7 @@ def keda_endpoints(topology: Topology) -> tuple[Endpoint, ...]:
             admits="anyone on the node with a certificate of the cluster's authority",
             policy=loopback(BY_GRPC),
             reach=Reach.LOOPBACK,
-            right=SPEC,
+            right=CLIENT.spec,
             request=None,
             alpn=("h2",),
         ),

@@ -4,7 +4,7 @@ and change every scale; here its rights are those in the namespaces that it watc
 from __future__ import annotations
 
 from edge_lab.addons.functions.names import NAMESPACE as FUNCTIONS_NAMESPACE
-from edge_lab.addons.keda.identities import USER
+from edge_lab.addons.keda.identities import CLIENT
 from edge_lab.addons.keda.names import GROUP, NAMESPACE, OPERATOR, SCALED_OBJECTS
 from edge_lab.addons.keda.operator import CLUSTER_WIDE, NAMESPACED
 from edge_lab.cluster.objects import Manifest
@@ -54,5 +54,7 @@ def rights() -> tuple[Manifest, ...]:
 def _granted(rules: tuple[Rule, ...], namespace: str = "") -> tuple[Manifest, Manifest]:
     return (
         role_manifest(OPERATOR, rules, namespace=namespace),
-        binding_manifest(OPERATOR, OPERATOR, [USER], subject_kind="User", namespace=namespace),
+        binding_manifest(
+            OPERATOR, OPERATOR, [CLIENT.user], subject_kind="User", namespace=namespace
+        ),
     )

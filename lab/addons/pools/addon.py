@@ -10,7 +10,7 @@ from edge_lab.addons.gitops.witness import witness_provision
 from edge_lab.addons.kinds import kinds_file, wait_for_kinds
 from edge_lab.addons.pools.endpoints import pools_endpoints
 from edge_lab.addons.pools.hub import hub_drop_in
-from edge_lab.addons.pools.identities import REQUEST, certificate_on, key_files, trust_on
+from edge_lab.addons.pools.identities import CLIENT
 from edge_lab.addons.pools.manager import KINDS, manager_service
 from edge_lab.addons.pools.membership import has_pools, pool_of, pools_of
 from edge_lab.addons.pools.names import (
@@ -73,7 +73,7 @@ class Pools(AddOn):
         return workload_images(topology)
 
     def identities(self, topology: Topology) -> tuple[Request, ...]:
-        return (REQUEST,)
+        return (CLIENT.request,)
 
     # -- placement -----------------------------------------------------------------------
 
@@ -96,7 +96,7 @@ class Pools(AddOn):
                 manager_service(PLACE, before, ctx.api.unit).provision(
                     GuestFile.text(PLACE.kubeconfig, keys.kubeconfig(url), 0o600),
                     kinds_file(HOME),
-                    *key_files(ctx.given.pki),
+                    *CLIENT.files(ctx.given.pki),
                 ),
                 serving(
                     SERVES, "yurt-manager works", [f"http://{HEALTH}/readyz"], (YURT_MANAGER_UNIT,)
@@ -118,10 +118,10 @@ class Pools(AddOn):
     def further_certificates(
         self, topology: Topology, stack: Stack
     ) -> tuple[InstalledCertificate, ...]:
-        return (certificate_on(topology),) if has_pools(stack) else ()
+        return (CLIENT.certificate_on(topology),) if has_pools(stack) else ()
 
     def trust_bundles(self, topology: Topology, stack: Stack) -> tuple[TrustBundle, ...]:
-        return (trust_on(topology),) if has_pools(stack) else ()
+        return (CLIENT.trust_on(topology),) if has_pools(stack) else ()
 
     # -- the cluster -----------------------------------------------------------------------
 

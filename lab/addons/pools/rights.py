@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from edge_lab.addons.pools.identities import USER
+from edge_lab.addons.pools.identities import CLIENT
 from edge_lab.addons.pools.names import (
     ACCOUNTS,
     GROUP,
@@ -82,8 +82,8 @@ def rights() -> tuple[Manifest, ...]:
     return (
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
         *map(_account, ACCOUNTS.values()),
-        *_granted(YURT_MANAGER, USER, MANAGER_RULES),
-        *_granted(YURT_MANAGER, USER, TOKEN_RULES, MANAGER_NAMESPACE),
+        *_granted(YURT_MANAGER, CLIENT.user, MANAGER_RULES),
+        *_granted(YURT_MANAGER, CLIENT.user, TOKEN_RULES, MANAGER_NAMESPACE),
         *_granted_to_account("nodepool", NODE_POOL_RULES),
         *_granted_to_account("nodebucket", NODE_BUCKET_RULES),
         *_granted_to_account("yurtappset", APP_SET_RULES, NAMESPACE),

@@ -51,30 +51,19 @@ from edge_lab.core.errors import LabError
 from edge_lab.core.ports import choose_ports
 from edge_lab.pki import CLUSTER, Pki
 from tests.controlplane import NativeControlPlane
-from tests.probes.api_server import CACHE, program
+from tests.probes.api_server import obtained
 
 LIMIT = 240.0
 PYTHON = (sys.executable, "-I")
 
 
 def flux_programs() -> dict[str, Path]:
-    """Programs and kinds; skips the test where the lab has not built them."""
+    """Programs and kinds; skips the test where the lab has not obtained them."""
     names = (SOURCE_CONTROLLER, KUSTOMIZE_CONTROLLER, GIT_SERVER)
-    found: dict[str, Path | None] = {name: program(name) for name in names}
-    found |= {f"{name}-crds": _kinds(f"{name}-crds") for name in CONTROLLERS}
-    missing = [name for name, path in found.items() if path is None]
-    if missing:
-        pytest.skip(
-            f"the lab has not built {', '.join(missing)} for this host yet: "
-            "`lab up labs/edge-gitops.yaml` does"
-        )
+    found = obtained("labs/edge-gitops.yaml", names, [f"{name}-crds" for name in CONTROLLERS])
     if shutil.which("git") is None:
         pytest.skip("git is not installed: `apt-get install git`")
-    return {name: path for name, path in found.items() if path is not None}
-
-
-def _kinds(name: str) -> Path | None:
-    return next(iter(sorted(CACHE.glob(f"{name}/*/{name}"), reverse=True)), None)
+    return found
 
 
 @dataclass

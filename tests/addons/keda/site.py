@@ -12,13 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from edge_lab.addons.functions.names import NAMESPACE
 from edge_lab.addons.functions.pods import namespace_manifest
 from edge_lab.addons.functions.ways import KEDA, OWN_WAYS, Way
 from edge_lab.addons.keda.addon import is_ready
-from edge_lab.addons.keda.identities import SPEC
+from edge_lab.addons.keda.identities import CLIENT
 from edge_lab.addons.keda.names import CRDS, OPERATOR, SCALED_OBJECTS, function_name
 from edge_lab.addons.keda.objects import definitions, deployment, scaled_object
 from edge_lab.addons.keda.operator import KINDS, environment, operator_command
@@ -35,7 +33,7 @@ from tests.addons.functions.wire import Wire
 from tests.addons.gitops.hollow import HollowNode
 from tests.addons.nativeidentity import write_identity
 from tests.controlplane import NativeControlPlane
-from tests.probes.api_server import CACHE, program
+from tests.probes.api_server import obtained
 
 START_SECONDS = 240.0
 MIRROR_SECONDS = 0.1
@@ -45,17 +43,7 @@ POLL_SECONDS = COOL_SECONDS = 1
 
 def keda_programs() -> dict[str, Path]:
     """The operator and its kinds; skips the test where the lab has not obtained them."""
-    found = {
-        OPERATOR: program(OPERATOR),
-        CRDS: next(iter(sorted(CACHE.glob(f"{CRDS}/*/{CRDS}"), reverse=True)), None),
-    }
-    missing = [name for name, path in found.items() if path is None]
-    if missing:
-        pytest.skip(
-            f"the lab has not obtained {', '.join(missing)} for this host yet: "
-            "`lab up labs/edge-keda.yaml` does"
-        )
-    return {name: path for name, path in found.items() if path is not None}
+    return obtained("labs/edge-keda.yaml", [OPERATOR], [CRDS])
 
 
 @dataclass
@@ -227,7 +215,7 @@ def running_keda_site(
         metrics_service=f"127.0.0.1:{metrics_service}",
     )
     Path(place.files).mkdir(parents=True)
-    write_identity(Path(place.files), plane.pki.authority(CLUSTER), SPEC)
+    write_identity(Path(place.files), plane.pki.authority(CLUSTER), CLIENT.spec)
     Path(place.kubeconfig).write_text(place.keys.kubeconfig(plane.url))
     site = KedaSite(
         folder,

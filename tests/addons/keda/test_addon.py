@@ -14,7 +14,7 @@ from edge_lab.addons import AddOnContext, find_addon, get_platform, load_topolog
 from edge_lab.addons.base import Stage
 from edge_lab.addons.functions.names import FUNCTIONS, MONITOR_PORT, NAMESPACE
 from edge_lab.addons.functions.ways import KEDA, OWN_WAYS, WAYS, capability, ways_of
-from edge_lab.addons.keda.identities import USER
+from edge_lab.addons.keda.identities import CLIENT
 from edge_lab.addons.keda.names import CRDS, FUNCTIONS_KEDA, OPERATOR, OPERATOR_UNIT, SERVES
 from edge_lab.addons.keda.objects import CONSUMER, STREAM
 from edge_lab.addons.keda.operator import KINDS
@@ -168,7 +168,7 @@ def test_it_changes_scales_and_its_own_kinds_in_the_namespace_of_functions_alone
     }
     for manifest in rights():
         if manifest["kind"].endswith("Binding"):
-            assert [subject["name"] for subject in manifest["subjects"]] == [USER]
+            assert [subject["name"] for subject in manifest["subjects"]] == [CLIENT.user]
 
 
 # -- objects --------------------------------------------------------------------------------------

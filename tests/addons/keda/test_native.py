@@ -15,7 +15,7 @@ from edge_lab.addons.functions.endpoints import MONITOR, functions_endpoints
 from edge_lab.addons.functions.names import NAMESPACE
 from edge_lab.addons.functions.ways import KEDA, PROCESS
 from edge_lab.addons.keda.endpoints import keda_endpoints
-from edge_lab.addons.keda.identities import SPEC
+from edge_lab.addons.keda.identities import CLIENT
 from edge_lab.addons.keda.names import OPERATOR
 from edge_lab.addons.keda.rights import FUNCTION_RULES
 from edge_lab.cluster.rbac import role_manifest
@@ -157,7 +157,7 @@ def test_its_metrics_service_and_the_brokers_monitor_admit_as_declared(
 ) -> None:
     """Except from the wire, which a host's loopback does not have."""
     authority = site.plane.pki.authority(CLUSTER)
-    mint = Mint(authority, SPEC, CertificateSpec("system:node:edge-riscv"))
+    mint = Mint(authority, CLIENT.spec, CertificateSpec("system:node:edge-riscv"))
     by_id = {
         found.id: found for found in (*keda_endpoints(topology), *functions_endpoints(topology))
     }

@@ -12,9 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from edge_lab.addons.pools.identities import SPEC
+from edge_lab.addons.pools.identities import CLIENT
 from edge_lab.addons.pools.manager import KINDS, environment, manager_command
 from edge_lab.addons.pools.names import CRDS, POOL_LABEL, YURT_MANAGER
 from edge_lab.addons.pools.objects import definitions, first_objects
@@ -26,24 +24,14 @@ from edge_lab.core.errors import LabError
 from edge_lab.core.ports import choose_ports
 from edge_lab.pki import CLUSTER
 from tests.controlplane import NativeControlPlane
-from tests.probes.api_server import CACHE, program
+from tests.probes.api_server import obtained
 
 LIMIT = 240.0
 
 
 def manager_programs() -> dict[str, Path]:
     """yurt-manager and its kinds; skips the test where the lab has not obtained them."""
-    found = {
-        YURT_MANAGER: program(YURT_MANAGER),
-        CRDS: next(iter(sorted(CACHE.glob(f"{CRDS}/*/{CRDS}"), reverse=True)), None),
-    }
-    missing = [name for name, path in found.items() if path is None]
-    if missing:
-        pytest.skip(
-            f"the lab has not obtained {', '.join(missing)} for this host yet: "
-            "`lab up labs/edge-pools.yaml` does"
-        )
-    return {name: path for name, path in found.items() if path is not None}
+    return obtained("labs/edge-pools.yaml", [YURT_MANAGER], [CRDS])
 
 
 @dataclass
@@ -104,7 +92,7 @@ def running_site(
     for path in (place.files, place.webhook_keys):
         Path(path).mkdir(parents=True)
     authority = plane.pki.authority(CLUSTER)
-    identity = authority.issue(SPEC)
+    identity = authority.issue(CLIENT.spec)
     for file in place.keys.files(identity, authority.certificate_pem):
         Path(file.path).write_bytes(file.content)
     Path(place.kubeconfig).write_text(place.keys.kubeconfig(plane.url))

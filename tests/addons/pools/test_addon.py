@@ -14,7 +14,7 @@ import yaml
 from edge_lab.addons import get_platform, load_topology
 from edge_lab.addons.base import Stage
 from edge_lab.addons.pools.hub import DROP_IN, hub_pool_command
-from edge_lab.addons.pools.identities import USER
+from edge_lab.addons.pools.identities import CLIENT
 from edge_lab.addons.pools.manager import KINDS
 from edge_lab.addons.pools.membership import pools_of
 from edge_lab.addons.pools.names import (
@@ -215,7 +215,7 @@ def test_it_gets_tokens_of_its_accounts_alone() -> None:
         for manifest in found
         if manifest["kind"].endswith("Binding") and manifest["metadata"]["name"] == YURT_MANAGER
     }
-    assert bound == {USER}
+    assert bound == {CLIENT.user}
 
 
 # -- objects ---------------------------------------------------------------------------------------
