@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edge_lab.addons.metrics.counting import TOLERANCE_SECONDS, Count, compare
-from edge_lab.addons.metrics.records import NANOSECONDS, Served
+from edge_lab.addons.metrics.records import NANOSECONDS, Origin, Served
 from edge_lab.measuring.measures import Better, Measure, identifier
 from edge_lab.oracles.verdict import Verdict
 from suites.metrics.evidence import BEFORE, HEAL, RESET, Evidence, Line
@@ -84,6 +84,15 @@ def judge_samples(
         problems=tuple(problems),
         measures=tuple(_measures(evidence, count)),
         evidence=(head, *gaps),
+    )
+
+
+def judge_sender(
+    evidence: Mapping[Origin, Evidence], sender: str, allowance: Allowance = NOTHING
+) -> tuple[Verdict, ...]:
+    """The verdicts on a sender's samples, on each node that has it."""
+    return tuple(
+        judge_samples(found, allowance) for key, found in evidence.items() if key.sender == sender
     )
 
 

@@ -3,7 +3,7 @@ says while a node is missing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import allure
 import pytest
@@ -11,30 +11,19 @@ import pytest
 from edge_lab.addons.metrics.names import SIDECAR_PORT
 from edge_lab.addons.metrics.senders import SIDECAR_SENDER
 from edge_lab.faults.engine import FaultEngine
-from edge_lab.oracles.verdict import Verdict
+from suites.conftest import Judged
 from suites.metrics.archive import Archive
 from suites.metrics.archivejudging import judge_upload, judge_warnings
 from suites.metrics.conftest import OutageOf
-from suites.metrics.judging import AFTER_RESET, NOTHING, Allowance, judge_samples
+from suites.metrics.judging import AFTER_RESET, NOTHING, Allowance, judge_samples, judge_sender
 from suites.metrics.outages import Outage, cut_and_heal, reset_while_offline, upload_killed
 from suites.metrics.queries import Metrics
-from suites.metrics.test_outages import Record, judged
 
 pytestmark = [
     allure.parent_suite("Metrics"),
     allure.feature("Object storage"),
     pytest.mark.needs(SIDECAR_SENDER.addon),
 ]
-
-
-def passed(verdicts: Iterable[Verdict], record: Record) -> None:
-    """Records the verdicts of all nodes, and fails the test if any has not passed."""
-    found = list(verdicts)
-    for verdict in found:
-        record(verdict)
-    assert found, "no node was judged"
-    failed = [str(verdict) for verdict in found if not verdict.passed]
-    assert not failed, "\n".join(failed)
 
 
 @pytest.mark.scenario("metrics: object storage alone")
@@ -51,27 +40,22 @@ def test_the_object_storage_alone_has_an_outage(
     metrics: Metrics,
     make: Callable[[Metrics, FaultEngine], Outage],
     allowance: Allowance,
-    record_verdict: Record,
+    judged: Judged,
 ) -> None:
     archived = Archive(metrics).evidence(outage_of(make))
-    passed((judge_samples(evidence, allowance) for evidence in archived), record_verdict)
+    judged(judge_samples(evidence, allowance) for evidence in archived)
 
 
 @pytest.mark.scenario("metrics: uplink cut, partial response")
 @allure.title("While a node is offline, a warning of the querier names its sidecar")
 def test_a_partial_response_names_what_is_missing(
-    outage_of: OutageOf, metrics: Metrics, record_verdict: Record
+    outage_of: OutageOf, metrics: Metrics, judged: Judged
 ) -> None:
     outage, sender = outage_of(cut_and_heal), SIDECAR_SENDER.name
     link = metrics.lab.topology.cluster_link
-    passed(
-        (
-            judge_warnings(
-                line, f"{link(line.node).address}:{SIDECAR_PORT}", outage.warnings[sender]
-            )
-            for line in outage.lines_of(sender)
-        ),
-        record_verdict,
+    judged(
+        judge_warnings(line, f"{link(line.node).address}:{SIDECAR_PORT}", outage.warnings[sender])
+        for line in outage.lines_of(sender)
     )
 
 
@@ -80,14 +64,11 @@ def test_a_partial_response_names_what_is_missing(
     "Sidecar killed during an upload, then uplink cut: the block is complete after the heal"
 )
 def test_an_interrupted_upload_is_made_good(
-    outage_of: OutageOf, metrics: Metrics, record_verdict: Record
+    outage_of: OutageOf, metrics: Metrics, judged: Judged
 ) -> None:
     outage, archive = outage_of(upload_killed), Archive(metrics)
     archived = archive.evidence(outage)
     blocks = archive.blocks_at_rest()
-    passed(
-        (judge_upload(outage.half, blocks, node, metrics.runtime(node)) for node in metrics.nodes),
-        record_verdict,
-    )
-    passed((judge_samples(evidence) for evidence in archived), record_verdict)
-    judged(outage, SIDECAR_SENDER.name, record_verdict)
+    judged(judge_upload(outage.half, blocks, node, metrics.runtime(node)) for node in metrics.nodes)
+    judged(map(judge_samples, archived))
+    judged(judge_sender(outage.evidence, SIDECAR_SENDER.name))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import allure
 import pytest
 
+from suites.conftest import Judged
 from suites.metrics.conftest import OutageOf
+from suites.metrics.judging import judge_sender
 from suites.metrics.outages import disk_full_while_offline
 from suites.metrics.senders import LOSE_BY_FULL_DISK, each_sender
-from suites.metrics.test_outages import Record, judged
 
 pytestmark = [
     allure.parent_suite("Metrics"),
@@ -21,6 +22,6 @@ pytestmark = [
 @pytest.mark.parametrize("sender", each_sender(LOSE_BY_FULL_DISK))
 @allure.title("Disk full while offline: {sender} loses no sample")
 def test_a_full_disk_while_offline_costs_no_sample(
-    outage_of: OutageOf, sender: str, record_verdict: Record
+    outage_of: OutageOf, sender: str, judged: Judged
 ) -> None:
-    judged(outage_of(disk_full_while_offline), sender, record_verdict)
+    judged(judge_sender(outage_of(disk_full_while_offline).evidence, sender))

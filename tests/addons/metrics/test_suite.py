@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_lab.addons.metrics.records import NANOSECONDS, Served, Stored
+from edge_lab.addons.metrics.records import NANOSECONDS, Origin, Served, Stored
 from edge_lab.addons.metrics.senders import BLOCK_MINUTES
 from edge_lab.oracles.verdict import Verdict
 from suites.metrics.archive import is_archived
 from suites.metrics.evidence import BEFORE, HEAL, RESET, Evidence, Line
-from suites.metrics.judging import AFTER_RESET, NOTHING, judge_line, judge_samples
+from suites.metrics.judging import AFTER_RESET, NOTHING, judge_line, judge_samples, judge_sender
 from suites.metrics.outages import last_before_pause
 from suites.metrics.queries import counted
 
@@ -77,6 +77,14 @@ def test_an_outage_is_archived_when_a_later_block_is_there() -> None:
     for newest, archived in ((ends + block_ns, False), (ends + block_ns + 1, True)):
         later = Stored(HEALED + 100, newest, {})
         assert is_archived(replace(lacking, stored=(*lacking.stored, later))) is archived
+
+
+def test_a_senders_verdicts_are_those_on_its_own_samples() -> None:
+    whole, lacking = evidence(), evidence(frozenset({33}))
+    runs = {Origin("edge-arm", "vmagent"): lacking, Origin("edge-arm", "agent"): whole}
+    assert [verdict.passed for verdict in judge_sender(runs, "vmagent")] == [False]
+    assert [verdict.passed for verdict in judge_sender(runs, "agent")] == [True]
+    assert judge_sender(runs, "thanos") == ()
 
 
 def test_one_lost_sample_turns_it_red_and_is_counted() -> None:
