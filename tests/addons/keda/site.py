@@ -4,10 +4,8 @@ line, objects, rights and certificate; a node whose brokers and functions are pr
 from __future__ import annotations
 
 import contextlib
-import os
-import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,6 @@ from edge_lab.addons.keda.place import Place
 from edge_lab.addons.keda.rights import rights
 from edge_lab.cluster.kubectl import NOT_YET
 from edge_lab.core.deadline import Deadline
-from edge_lab.core.errors import LabError
 from edge_lab.core.ports import choose_ports
 from edge_lab.pki import CLUSTER
 from tests.addons.functions.plant import Plant
@@ -34,6 +31,7 @@ from tests.addons.gitops.hollow import HollowNode
 from tests.addons.nativeidentity import write_identity
 from tests.controlplane import NativeControlPlane
 from tests.probes.api_server import obtained
+from tests.serverprogram import ServerProgram
 
 START_SECONDS = 240.0
 MIRROR_SECONDS = 0.1
@@ -47,38 +45,18 @@ def keda_programs() -> dict[str, Path]:
 
 
 @dataclass
-class Operator:
+class Operator(ServerProgram):
     """The server node's part of the add-on."""
 
-    folder: Path
     place: Place
-    process: subprocess.Popen[bytes] | None = None
 
-    @property
-    def log(self) -> Path:
-        return self.folder / f"{OPERATOR}.log"
+    name = OPERATOR
 
-    def start(self) -> None:
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                operator_command(self.place),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, **environment()},
-            )
+    def command(self) -> Sequence[str]:
+        return operator_command(self.place)
 
-    def end(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-    def watch(self) -> None:
-        """For waits: raises if it has ended."""
-        if self.process is not None and self.process.poll() is not None:
-            text = self.log.read_text(errors="replace")[-2000:]
-            raise LabError(f"{OPERATOR} has ended: {text}")
+    def environment(self) -> Mapping[str, str]:
+        return environment()
 
 
 @dataclass(kw_only=True)

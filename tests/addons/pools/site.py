@@ -4,9 +4,7 @@ line, objects, rights and certificate."""
 from __future__ import annotations
 
 import contextlib
-import os
-import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,11 +18,11 @@ from edge_lab.addons.pools.place import Place
 from edge_lab.addons.pools.rights import rights
 from edge_lab.cluster.kubectl import NOT_YET
 from edge_lab.core.deadline import Deadline
-from edge_lab.core.errors import LabError
 from edge_lab.core.ports import choose_ports
 from edge_lab.pki import CLUSTER
 from tests.controlplane import NativeControlPlane
 from tests.probes.api_server import obtained
+from tests.serverprogram import ServerProgram
 
 LIMIT = 240.0
 
@@ -35,39 +33,19 @@ def manager_programs() -> dict[str, Path]:
 
 
 @dataclass
-class Site:
+class Site(ServerProgram):
     """The server node's part of the add-on."""
 
-    folder: Path
     plane: NativeControlPlane
     place: Place
-    process: subprocess.Popen[bytes] | None = None
 
-    @property
-    def log(self) -> Path:
-        return self.folder / f"{YURT_MANAGER}.log"
+    name = YURT_MANAGER
 
-    def start(self) -> None:
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                manager_command(self.place),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, **environment(self.place)},
-            )
+    def command(self) -> Sequence[str]:
+        return manager_command(self.place)
 
-    def end(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-    def watch(self) -> None:
-        """For waits: raises if it has ended."""
-        if self.process is not None and self.process.poll() is not None:
-            text = self.log.read_text(errors="replace")[-2000:]
-            raise LabError(f"{YURT_MANAGER} has ended: {text}")
+    def environment(self) -> Mapping[str, str]:
+        return environment(self.place)
 
     def until(self, what: str, probe: Callable[[], Any], seconds: float = LIMIT) -> Any:
         limit = Deadline.scaled(seconds)
