@@ -14,8 +14,8 @@ from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.sandbox import HostilePods
 from edge_lab.oracles.sandbox.namespaces import shows_the_nodes_processes
 from suites.sandbox.runtimes import runtime_class
+from suites.sandbox.sharedpods import EACH
 from suites.sandbox.targets import local_services
-from suites.sandbox.test_attempts import EACH
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab

@@ -25,7 +25,7 @@ from edge_lab.oracles.sandbox.proofs import Outcome
 from edge_lab.oracles.sandbox.table import kernel_rows
 from suites.sandbox.microvmrun import ATTEMPTS_SECONDS, FACTS_SECONDS, cost_of, judged
 from suites.sandbox.runtimes import runtime_class
-from suites.sandbox.test_attempts import PTRACE_SCOPE
+from suites.sandbox.sharedpods import PTRACE_SCOPE
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab

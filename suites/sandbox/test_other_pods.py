@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import allure
 import pytest
 
-from edge_lab.addons.hostile.pods import MOUNT, HostilePod, attempts_pod
+from edge_lab.addons.hostile.pods import MOUNT, HostFolder, HostilePod, attempts_pod
 from edge_lab.addons.hostile.settings import CONTAINER_SETTINGS, Setting
 from edge_lab.addons.workload import NAMESPACE
 from edge_lab.fixtures.lab import TimeLimit
@@ -34,8 +34,8 @@ from edge_lab.oracles.sandbox.spoofing import confirmed, unreported
 from suites.sandbox.neighbourpod import ACCOUNT, Watch, neighbour, watched
 from suites.sandbox.nodekey import KUBELET_FOLDER, mounted, node_key, two_secrets
 from suites.sandbox.runtimes import runtime_class
+from suites.sandbox.sharedpods import EACH, PTRACE_SCOPE
 from suites.sandbox.targets import account_that_requests_tokens, api_options
-from suites.sandbox.test_attempts import EACH, PTRACE_SCOPE
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -159,7 +159,7 @@ def test_the_kubelets_folder(
             (*wanted, *NODE_KEY),
             token=True,
             service_account=account,
-            host_folder=KUBELET_FOLDER,
+            host_folders=(HostFolder(KUBELET_FOLDER),),
         )
         run = hostile_pods.attempts(pod)
     assert run.complete

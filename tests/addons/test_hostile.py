@@ -14,6 +14,7 @@ from edge_lab.addons.hostile.image import HOSTILE_IMAGE, HOSTILE_PROGRAM, IMAGE
 from edge_lab.addons.hostile.pods import (
     MOUNT,
     PERMISSION,
+    HostFolder,
     attempts_pod,
     bomb_pod,
     facts_pod,
@@ -73,21 +74,23 @@ def test_names_are_of_the_pod_alone_and_fit_kubernetes() -> None:
     assert all(name.replace("-", "").isalnum() and name.islower() for name in names)
 
 
-def test_a_folder_of_the_node_is_mounted_where_the_program_is_told() -> None:
-    pod = attempts_pod("edge-arm", Setting.RUNC_DEFAULT, None, host_folder="/var/x").manifest()
+def test_folders_of_the_node_are_mounted_where_the_program_is_told() -> None:
+    folders = (HostFolder("/var/x"), HostFolder("/run/y", "/mnt/y"))
+    pod = attempts_pod("edge-arm", Setting.RUNC_DEFAULT, None, host_folders=folders).manifest()
     (container,) = pod["spec"]["containers"]
-    assert container["volumeMounts"] == [{"name": "host", "mountPath": MOUNT}]
-    assert pod["spec"]["volumes"][0]["hostPath"]["path"] == "/var/x"
+    paths = {volume["name"]: volume["hostPath"]["path"] for volume in pod["spec"]["volumes"]}
+    mounts = {mount["mountPath"]: paths[mount["name"]] for mount in container["volumeMounts"]}
+    assert mounts == {MOUNT: "/var/x", "/mnt/y": "/run/y"}
 
 
 def test_a_secret_is_a_volume_beside_a_folder_of_the_node() -> None:
-    more = {"secret": "s", "host_folder": "/var/x"}
+    more: dict[str, Any] = {"secret": "s", "host_folders": (HostFolder("/var/x"),)}
     pod = attempts_pod("edge-arm", Setting.RUNC_DEFAULT, None, **more).manifest()
     (container,) = pod["spec"]["containers"]
     volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
     assert {mount["name"] for mount in container["volumeMounts"]} == set(volumes)
     assert volumes["secret"]["secret"] == {"secretName": "s"}
-    assert volumes["host"]["hostPath"]["path"] == "/var/x"
+    assert volumes["host-0"]["hostPath"]["path"] == "/var/x"
 
 
 def limits_of(**more: Any) -> dict[str, str]:

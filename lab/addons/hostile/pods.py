@@ -20,8 +20,18 @@ LABEL = "edge-lab-hostile"
 PERMISSION = ("EDGE_LAB_HOSTILE", "in-a-pod-of-a-lab")
 """The environment variable that the program requires before it tries anything."""
 MOUNT = "/mnt/host"
-"""Where a folder of the node is mounted in the pod."""
+"""Where a folder of the node is mounted in a pod, unless it has several."""
 _SECRET = "/mnt/secret"  # noqa: S105 - a folder
+
+
+@dataclass(frozen=True)
+class HostFolder:
+    """A folder of the node that is mounted into a pod."""
+
+    path: str
+    """On the node, where it must exist."""
+    mount: str = MOUNT
+    """In the pod."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +49,7 @@ class HostilePod:
     token: bool = False
     """Whether the token of its service account is mounted, at the usual path."""
     service_account: str = "default"
-    host_folder: str = ""
-    """A folder of the node that is mounted at `MOUNT`."""
+    host_folders: tuple[HostFolder, ...] = ()
     secret: str = ""
     """A Secret of its namespace that it has as a volume."""
     restarts: bool = False
@@ -62,13 +71,13 @@ class HostilePod:
 
     def manifest(self) -> Manifest:
         """The object."""
-        name, value = PERMISSION
+        variable, value = PERMISSION
         container: dict[str, Any] = {
             "name": CONTAINER,
             "image": IMAGE,
             "imagePullPolicy": "Never",
             "command": [PROGRAM_PATH, *self.args],
-            "env": [{"name": name, "value": value}],
+            "env": [{"name": variable, "value": value}],
             "resources": {"limits": self._limits()},
             "securityContext": security_context(self.setting),
         }
@@ -89,10 +98,11 @@ class HostilePod:
             spec["runtimeClassName"] = self.runtime_class
         mounts: list[dict[str, Any]] = []
         volumes: list[dict[str, Any]] = []
-        if self.host_folder:
-            mounts.append({"name": "host", "mountPath": MOUNT})
-            path = {"path": self.host_folder, "type": "Directory"}
-            volumes.append({"name": "host", "hostPath": path})
+        for index, folder in enumerate(self.host_folders):
+            name = f"host-{index}"
+            mounts.append({"name": name, "mountPath": folder.mount})
+            path = {"path": folder.path, "type": "Directory"}
+            volumes.append({"name": name, "hostPath": path})
         if self.secret:
             mounts.append({"name": "secret", "mountPath": _SECRET, "readOnly": True})
             volumes.append({"name": "secret", "secret": {"secretName": self.secret}})
