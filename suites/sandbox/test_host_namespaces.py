@@ -36,7 +36,7 @@ def test_host_pid(
     asked = runtime_class(lab, edge_node.name, setting)
     name = f"hostpid-{setting.slug}-{edge_node.name}"
     pod = replace(facts_pod(edge_node.name, setting, asked, name=name), host_pid=True)
-    with hostile_pods.applied(pod) as uid:
+    with hostile_pods.applied(pod, wait=False) as uid:
         facts = hostile_pods.facts(pod, uid)
     assert facts.tag == name
     assert shows_the_nodes_processes(facts) is not setting.sandboxed, facts.processes
