@@ -44,6 +44,8 @@ PACKAGES = {
     "unshare": "util-linux",
 }
 READY_SECONDS = 180.0
+IMPORT_SECONDS = 900.0
+"""Of an archive of gigabytes."""
 CGROUPS = Path("/sys/fs/cgroup")
 
 SYSCTLS = {
@@ -113,9 +115,9 @@ def require_node() -> None:
 
 @contextlib.contextmanager
 def real_node(
-    plane: NativeControlPlane, namespace: Namespace, folder: Path, images: Path
+    plane: NativeControlPlane, namespace: Namespace, folder: Path, *archives: Path
 ) -> Iterator[Node]:
-    """A node that is Ready, with the images, until the block is left."""
+    """A node that is Ready, with the images of the archives, until the block is left."""
     folder.mkdir()
     namespace.run("ip", "address", "replace", f"{ADDRESS}/32", "dev", "lo")
     _write_files(plane, folder)
@@ -136,7 +138,9 @@ def real_node(
                 transient=(LabError,),
                 watch=lambda: _watch(runtime, folder / "containerd.log"),
             )
-            node.ctr("images", "import", str(images), deadline=limit)
+            for archive in archives:
+                node.ctr("images", "import", str(archive), deadline=Deadline.scaled(IMPORT_SECONDS))
+            limit = Deadline.scaled(READY_SECONDS)
             command = node.inside(
                 str(kubelet),
                 f"--config={folder / 'kubelet.yaml'}",

@@ -2,7 +2,7 @@
 host.
 
 In place of the one that images/edge-lab/Containerfile describes, which needs a builder and a
-registry. The programs and the entry point are as there.
+registry (builtimage.py). The programs and the entry point are as there.
 """
 
 from __future__ import annotations
@@ -65,15 +65,23 @@ def write_images(target: Path, folder: Path, scratch: Path) -> None:
         "bin/tini": INIT,
     }
     layers = [shell, _files(layout, files, {"bin/lab": COMMAND, "bin/entry": ENTRY})]
-    pause = program(EDGE_PROGRAM)
-    assert pause is not None
     programs = {
         IMAGE: layout.add_image(host_arch(), layers, ("/bin/entry",)),
-        PAUSE: layout.add_image(
-            host_arch(), [_files(layout, {"edge": pause}, {})], ("/edge", "pause")
-        ),
+        PAUSE: _pause(layout),
     }
     layout.write(target, {name: layout.add_index([each]) for name, each in programs.items()})
+
+
+def write_pause_image(target: Path, scratch: Path) -> None:
+    """An archive of the image of the pause container alone."""
+    layout = Layout(scratch)
+    layout.write(target, {PAUSE: layout.add_index([_pause(layout)])})
+
+
+def _pause(layout: Layout) -> Descriptor:
+    pause = program(EDGE_PROGRAM)
+    assert pause is not None
+    return layout.add_image(host_arch(), [_files(layout, {"edge": pause}, {})], ("/edge", "pause"))
 
 
 def _shell(layout: Layout) -> Descriptor:
@@ -165,9 +173,9 @@ def _distributions() -> list[importlib.metadata.Distribution]:
     return list(found.values())
 
 
-def require_parts() -> None:
-    """Skips the test where a part of the images is missing."""
-    if not INIT.is_file():
+def require_parts(*, built: bool) -> None:
+    """Skips the test where a part of the images is missing; `built` if there is one for shards."""
+    if not built and not INIT.is_file():
         pytest.skip(f"there is no {INIT}: apt-get install tini")
-    if shell_of_the_lab() is None or program(EDGE_PROGRAM) is None:
+    if (not built and shell_of_the_lab() is None) or program(EDGE_PROGRAM) is None:
         pytest.skip("the lab has not built its root image and programs for this host yet")

@@ -19,9 +19,10 @@ from edge_lab.matrix.objects import LABEL, RESULTS_FOLDER, Manifest
 from edge_lab.report.runs import ExitCode
 from edge_lab.topology import Timing, Topology
 from tests.controlplane import NativeControlPlane, control_plane
+from tests.matrix.builtimage import built_image, write_built_image
 from tests.matrix.jobs import forget_policy, forget_records, left_over, run_job, run_whole
 from tests.matrix.node import Node, real_node, require_node
-from tests.matrix.shardimage import FOLDER, require_parts, write_images
+from tests.matrix.shardimage import FOLDER, require_parts, write_images, write_pause_image
 from tests.matrix.site import EXPECTED, RAN, make_image, runs, write_matrix
 from tests.namespaces import entered, new_namespace
 
@@ -45,8 +46,9 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(default_topology: Topology) -> Iterator[Site]:
+    built = built_image()
     require_node()
-    require_parts()
+    require_parts(built=built is not None)
     with tempfile.TemporaryDirectory(prefix="el") as name, new_namespace() as namespace:
         folder = Path(name)
         image = make_image(
@@ -54,13 +56,25 @@ def site(default_topology: Topology) -> Iterator[Site]:
             log=Path(RESULTS_FOLDER) / RAN,
             fixtures=Path("/") / FOLDER / "tests" / "fixtures",
         )
-        write_images(folder / "images.tar", image, folder / "blobs")
+        archives = write_archives(folder, image, built)
         with (
             entered(namespace),
             control_plane(folder / "plane", default_topology, Timing(), *FLAGS) as plane,
-            real_node(plane, namespace, folder / "node", folder / "images.tar") as node,
+            real_node(plane, namespace, folder / "node", *archives) as node,
         ):
             yield Site(plane, node, image, folder / "results")
+
+
+def write_archives(folder: Path, image: Path, built: str | None) -> list[Path]:
+    """The image with the suites in `image`, and that of the pause container."""
+    archives = [folder / "images.tar"]
+    if built is None:
+        write_images(archives[0], image, folder / "blobs")
+        return archives
+    write_pause_image(archives[0], folder / "blobs")
+    archives.append(folder / "built.tar")
+    write_built_image(built, archives[1], image)
+    return archives
 
 
 @pytest.fixture(autouse=True)
