@@ -38,12 +38,12 @@ def write_built_image(base: str, target: Path, folder: Path) -> None:
     recipe = folder.with_name("Containerfile")
     recipe.write_text(f"FROM {base}\nCOPY . ./\n")
     limit, name = Deadline.scaled(SECONDS), WITH_SUITES.format(pid=os.getpid())
+    _podman(
+        *("build", "--quiet", "--pull=never", "--network=none"),
+        *(f"--file={recipe}", f"--tag={name}", str(folder)),
+        deadline=limit,
+    )
     try:
-        _podman(
-            *("build", "--quiet", "--pull=never", "--network=none"),
-            *(f"--file={recipe}", f"--tag={name}", str(folder)),
-            deadline=limit,
-        )
         _podman("push", "--quiet", name, f"docker-archive:{target}:{IMAGE}", deadline=limit)
     finally:
         _podman("rmi", "--force", name, deadline=limit)
