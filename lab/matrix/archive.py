@@ -9,6 +9,11 @@ from typing import IO
 
 from edge_lab.core.errors import LabError
 
+MARK = b"\n-- results of edge-lab --\n"
+"""Before a tar on a stream to which others may have written: startup files of a shell."""
+NOISE_BYTES = 1 << 16
+"""The most that may come before it."""
+
 
 def pack(folder: Path, last: str, sink: IO[bytes]) -> None:
     """Writes a tar of the files in `folder`, and of nothing else, to a stream.
@@ -20,6 +25,12 @@ def pack(folder: Path, last: str, sink: IO[bytes]) -> None:
     with tarfile.open(fileobj=sink, mode="w|") as tar:
         for file in files:
             tar.add(file, str(file.relative_to(folder)), recursive=False)
+
+
+def find_mark(stream: IO[bytes]) -> None:
+    """Goes to the tar after the mark, or stays at the beginning if there is none."""
+    found = stream.read(NOISE_BYTES).find(MARK)
+    stream.seek(0 if found < 0 else found + len(MARK))
 
 
 def extract(archive: IO[bytes], target: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
-from edge_lab.core.step import warn
+from edge_lab.core.step import step, warn
 from edge_lab.matrix.here import DOWN_SECONDS
 from edge_lab.matrix.model import Host
 from edge_lab.matrix.plan import Plan, Shard
@@ -70,12 +70,14 @@ def run_on_hosts(
             for _ in range(host.parallel):
                 run.start(host)
         run.wait()
-    finally:  # interrupted: shards end in order, or at once when interrupted again
+    except BaseException:  # interrupted: shards end in order, or at once when interrupted again
         run.end()
         try:
-            run.wait(Deadline.scaled(END_SECONDS))
+            with step("end the shards on their hosts"):
+                run.wait(Deadline.scaled(END_SECONDS))
         finally:
             runner.kill()
+        raise
     run.check()
 
 

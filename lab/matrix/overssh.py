@@ -19,7 +19,7 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import EdgeLabError, InputError
 from edge_lab.core.process import last_line
 from edge_lab.machines.ssh import UNREACHABLE
-from edge_lab.matrix.archive import extract
+from edge_lab.matrix.archive import extract, find_mark
 from edge_lab.matrix.hosts import END_SECONDS, HostLost
 from edge_lab.matrix.model import Host
 from edge_lab.matrix.plan import Plan, Shard
@@ -66,6 +66,7 @@ class SshRunner:
         with tempfile.TemporaryFile() as archive:
             code = self._call(host, plan, shard, log, archive)
             archive.seek(0)
+            find_mark(archive)
             record = _fetched(archive, plan, shard, code, attempt)
         if record is not None:
             return record

@@ -2,7 +2,7 @@
 
 The plan is the first line of standard input. The end of the input is that of the connection, since
 sshd ends no command that has no terminal: the shard then ends in order, and so does its lab.
-Standard output is a tar of the results; all that is printed goes to standard error.
+Standard output is a mark and a tar of the results; all that is printed goes to standard error.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from edge_lab.core.deadline import Deadline
 from edge_lab.handle.state import known_labs
-from edge_lab.matrix.archive import pack
+from edge_lab.matrix.archive import MARK, pack
 from edge_lab.matrix.here import clear
 from edge_lab.matrix.plan import Plan, read_plan
 from edge_lab.matrix.record import FILE, Record, attempts, shard_folder
@@ -45,6 +45,7 @@ def serve_shard(index: int) -> Record:
         record = _run(plan, index, results)
         (attempt,) = attempts(shard_folder(results, index))
         with contextlib.suppress(BrokenPipeError), os.fdopen(archive, "wb", closefd=False) as sink:
+            sink.write(MARK)
             pack(attempt, FILE, sink)
         return record
 
@@ -74,10 +75,10 @@ def _run(plan: Plan, index: int, results: Path) -> Record:
 @contextlib.contextmanager
 def _interrupted_at_end_of_input() -> Iterator[None]:
     """SIGTERM, which is a KeyboardInterrupt here, when the input ends within the block."""
-    lock, is_over = threading.Lock(), False
+    lock, is_over, source = threading.Lock(), False, sys.stdin.fileno()
 
     def watch() -> None:
-        while os.read(sys.stdin.fileno(), CHUNK):
+        while os.read(source, CHUNK):
             pass
         with lock:
             if not is_over:
