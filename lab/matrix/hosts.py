@@ -70,15 +70,13 @@ def run_on_hosts(
             for _ in range(host.parallel):
                 run.start(host)
         run.wait()
-    except BaseException:  # interrupted: shards end in order, or at once when interrupted again
-        run.end()
+        run.check()
+    except BaseException:  # shards end in order, or at once when interrupted again
         try:
-            with step("end the shards on their hosts"):
-                run.wait(Deadline.scaled(END_SECONDS))
+            run.end(Deadline.scaled(END_SECONDS))
         finally:
             runner.kill()
         raise
-    run.check()
 
 
 class _Run:
@@ -102,28 +100,36 @@ class _Run:
         name = f"shards on {host.ssh}"
         threading.Thread(target=self._serve, args=(host,), name=name, daemon=True).start()
 
-    def wait(self, deadline: Deadline | None = None) -> None:
-        """Until all threads have ended. A `Thread.join` that was interrupted must not be repeated:
-        CPython 3.11 then takes the thread for one that has ended."""
+    def wait(self) -> None:
+        """Until all threads have ended, or something is wrong.
+
+        Not by `Thread.join`, which must not be repeated after an interrupt: CPython 3.11 then
+        takes the thread for one that has ended.
+        """
         with self._changed:
-            timeout = deadline.remaining if deadline else None
-            self._changed.wait_for(lambda: self._threads == 0, timeout)
+            self._changed.wait_for(lambda: self._threads == 0 or self._trouble is not None)
+
+    def end(self, deadline: Deadline) -> None:
+        """Lets the shards that run end in order."""
+        self._queue.stop()
+        self._runner.end()
+        with self._changed:
+            if self._threads:
+                with step("end the shards on their hosts"):
+                    self._changed.wait_for(lambda: self._threads == 0, deadline.remaining)
 
     def _serve(self, host: Host) -> None:
         try:
             while (shard := self._queue.take(host)) is not None:
                 self._run(host, shard)
         except BaseException as trouble:  # noqa: BLE001 - raised by `check`
-            self._trouble = self._trouble or trouble
-            self.end()
+            self._queue.stop()
+            with self._changed:
+                self._trouble = self._trouble or trouble
         finally:
             with self._changed:
                 self._threads -= 1
                 self._changed.notify_all()
-
-    def end(self) -> None:
-        self._queue.stop()
-        self._runner.end()
 
     def check(self) -> None:
         """Raises what has ended the run too early."""

@@ -13,6 +13,7 @@ import pytest
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError, LabError
 from edge_lab.core.step import StepEvent, listening
+from edge_lab.matrix import hosts
 from edge_lab.matrix.hosts import HostLost, run_on_hosts
 from edge_lab.matrix.model import Host
 from edge_lab.matrix.plan import Plan, Shard
@@ -74,7 +75,7 @@ class FakeRunner:
 
 
 def ran(
-    runner: FakeRunner, hosts: Sequence[Host], results: Path, of: Plan = PLAN
+    runner: FakeRunner, on: Sequence[Host], results: Path, of: Plan = PLAN
 ) -> tuple[list[str], int]:
     """The warnings, and the code of the whole."""
     warnings: list[str] = []
@@ -84,7 +85,7 @@ def ran(
             warnings.append(event.title)
 
     with listening(note):
-        run_on_hosts(of, hosts, results, lambda host, shard, record: None, runner)
+        run_on_hosts(of, on, results, lambda host, shard, record: None, runner)
     return list(dict.fromkeys(warnings)), read_results(results).code
 
 
@@ -212,6 +213,28 @@ def test_a_host_with_other_files_ends_the_run_and_its_shards_in_order(tmp_path: 
     with pytest.raises(InputError, match="host refuses"):
         ran(runner, [A, B], tmp_path)
     assert sorted(index for _, index in runner.ran) == [0, 1]
+    assert runner.killed.is_set()
+
+
+def test_shards_that_do_not_end_in_order_are_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosts, "END_SECONDS", 0.01)
+    both = threading.Barrier(2)
+    runner = FakeRunner()
+
+    def refuses(host: Host) -> int:
+        both.wait(60)
+        raise InputError("host refuses")
+
+    def hangs(host: Host) -> int:
+        both.wait(60)
+        assert runner.killed.wait(60)
+        return LOST
+
+    runner.codes = {0: [refuses], 1: [hangs]}
+    with pytest.raises(InputError, match="host refuses"):
+        ran(runner, [A, B], tmp_path)
 
 
 def test_an_interrupted_run_waits_until_its_shards_have_ended_in_order(tmp_path: Path) -> None:
