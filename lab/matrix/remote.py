@@ -16,13 +16,17 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
+from edge_lab.core.home import cache_home
 from edge_lab.handle.state import known_labs
 from edge_lab.matrix.archive import MARK, pack
-from edge_lab.matrix.here import clear
+from edge_lab.matrix.here import DOWN_SECONDS, clear
 from edge_lab.matrix.plan import Plan, read_plan
 from edge_lab.matrix.record import FILE, Record, attempts, shard_folder
-from edge_lab.matrix.shard import run_shard
+from edge_lab.matrix.shard import GRACE_SECONDS, run_shard
 
 CHUNK = 1 << 16
 OUTPUT_SECONDS = 10.0
@@ -60,16 +64,40 @@ def _plan(file: Path) -> Plan:
 
 def _run(plan: Plan, index: int, results: Path) -> Record:
     lab = plan.shard(index).lab
-    was_up = lab in known_labs()
-    is_final = False
+    with _only_shard_of(lab):
+        was_up, is_final = lab in known_labs(), False
+        try:
+            with _interrupted_at_end_of_input():
+                record = run_shard(plan, index, results)
+            is_final = record.is_final
+            return record
+        finally:
+            if not is_final and not was_up:
+                clear(lab)
+
+
+@contextlib.contextmanager
+def _only_shard_of(lab: str) -> Iterator[None]:
+    """Waits for a shard that is just ending, such as one whose connection was lost.
+
+    Raises:
+        LabError: another run uses the lab on this host.
+    """
+    file = cache_home() / "labs" / f"{lab}.shard.lock"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(file)
     try:
         with _interrupted_at_end_of_input():
-            record = run_shard(plan, index, results)
-        is_final = record.is_final
-        return record
+            lock.acquire(timeout=Deadline.scaled(GRACE_SECONDS + DOWN_SECONDS).remaining)
+    except Timeout:
+        raise LabError(
+            f"another run of `lab matrix` uses the lab {lab} on this host",
+            remedy="Wait for it, or give the runs different hosts.",
+        ) from None
+    try:
+        yield
     finally:
-        if not is_final and not was_up:
-            clear(lab)
+        lock.release()
 
 
 @contextlib.contextmanager

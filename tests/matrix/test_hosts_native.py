@@ -73,6 +73,7 @@ class Site:
             stderr=subprocess.STDOUT,
             text=True,
             cwd=self.here,
+            start_new_session=True,
         )
 
     def run(self, *suites: str, resume: bool = False) -> tuple[int, str]:
@@ -195,17 +196,20 @@ def test_what_runs_on_a_host_ends_with_the_connection(site: Site) -> None:
     assert "down minimal" in (site.image(first) / "asked.log").read_text().splitlines()
 
 
-@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_end_of_a_run_ends_its_shards_in_order(site: Site, sign: signal.Signals) -> None:
     process = site.start("evicted")
     host = site.begun("evicted")
-    process.send_signal(sign)
+    if sign == signal.SIGINT:
+        os.killpg(process.pid, sign)  # as a terminal does
+    else:
+        process.send_signal(sign)
     code, printed = ended(process)
-    assert code == (130 if sign == signal.SIGTERM else -sign), printed
+    assert code == (-sign if sign == signal.SIGKILL else 130), printed
     assert "not used any more" not in printed
     assert site.is_empty(host)
     assert "down minimal" in (site.image(host) / "asked.log").read_text().splitlines()
-    if sign == signal.SIGTERM:  # the run has waited for it
+    if sign != signal.SIGKILL:  # the run has waited for it
         (log,) = site.output.glob(f"shard-*/attempt-*/{LOG}")
         assert "KeyboardInterrupt" in log.read_text()
 

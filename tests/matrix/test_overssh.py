@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_lab.core.errors import InputError
+from edge_lab.core.errors import InputError, LabError
 from edge_lab.matrix import overssh, remote
 from edge_lab.matrix.archive import MARK, find_mark, pack
 from edge_lab.matrix.hosts import HostLost
@@ -243,18 +243,36 @@ def test_a_lab_that_was_up_before_stays_up(
     assert cleared == []
 
 
+def test_two_runs_never_use_a_lab_at_a_time(
+    cleared: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "GRACE_SECONDS", 0.0)
+    monkeypatch.setattr(remote, "DOWN_SECONDS", 0.01)
+    runs(monkeypatch, 0)
+    with remote._only_shard_of("minimal"):
+        with pytest.raises(LabError, match="another run"):
+            remote._run(PLAN, 0, tmp_path)
+        remote._run(plan(shard(0, lab="other")), 0, tmp_path / "other")
+    assert remote._run(PLAN, 0, tmp_path).code == 0
+    assert cleared == []
+
+
 def test_output_is_read_also_when_nobody_hears_it() -> None:
     """Otherwise pytest would wait, or fail, and leave its lab."""
     (source, sink), (gone, target) = os.pipe(), os.pipe()
     os.close(gone)
     forwarding = threading.Thread(target=remote._forward, args=(source, target), daemon=True)
     forwarding.start()
-    written = 0
-    while written < 1 << 20:
-        written += os.write(sink, b"x" * 4096)
-    os.close(sink)
-    forwarding.join(60)
-    assert not forwarding.is_alive()
+
+    def speak() -> None:
+        with os.fdopen(sink, "wb") as pipe:
+            pipe.write(b"x" * (1 << 20))
+
+    speaking = threading.Thread(target=speak, daemon=True)
+    speaking.start()
+    for thread in (speaking, forwarding):
+        thread.join(60)
+        assert not thread.is_alive()
     os.close(source)
     os.close(target)
 
