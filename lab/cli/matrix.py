@@ -1,4 +1,4 @@
-"""`lab matrix`: stacks x topologies x suites, in shards, on a cluster or on this machine."""
+"""`lab matrix`: stacks x topologies x suites in shards: here, on a cluster, or on SSH hosts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from edge_lab.core.errors import EdgeLabError, InputError, LabError
 from edge_lab.report.runs import ExitCode
 
 if TYPE_CHECKING:
-    from edge_lab.matrix.model import Cluster, Matrix
+    from edge_lab.matrix.model import Cluster, Host, Matrix
     from edge_lab.matrix.plan import Plan, Shard
     from edge_lab.matrix.record import Record
     from edge_lab.matrix.states import ShardProgress
@@ -37,7 +37,7 @@ LEFT = ("shard-*", "*/shard-*", MERGED)
 TERMINATED = 143
 
 matrix = typer.Typer(
-    help="Run stacks x topologies x suites in shards, on a cluster or on this machine.",
+    help="Run stacks x topologies x suites in shards, on a cluster, SSH hosts or this machine.",
     no_args_is_help=True,
 )
 
@@ -45,6 +45,7 @@ matrix = typer.Typer(
 class Place(StrEnum):
     HERE = "here"
     CLUSTER = "cluster"
+    HOSTS = "hosts"
 
 
 MatrixFile = Annotated[Path, typer.Argument(metavar="FILE", help="A matrix file.")]
@@ -92,7 +93,7 @@ def plan_(
 def run(
     file: MatrixFile,
     place: Annotated[
-        Place, typer.Option("--on", help="Run on this machine, or on a cluster.")
+        Place, typer.Option("--on", help="Run on this machine, a cluster, or SSH hosts.")
     ] = Place.HERE,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder of the results.")
@@ -121,17 +122,19 @@ def run(
         read = load_matrix(file)
         plan = plan_of(read)
         if place is Place.CLUSTER and resume:
-            raise InputError("--resume is for runs on this machine", remedy="Omit it.")
+            raise InputError("--resume is not for runs on a cluster", remedy="Omit it.")
         if not resume and any(file for kind in LEFT for file in output.glob(kind)):
             raise InputError(
                 f"{output} has results already",
                 remedy="Go on with --resume, give --output another folder, or remove this one.",
             )
-        codes = (
+        codes: dict[int, int] = {}
+        if place is Place.CLUSTER:
+            codes = _run_on_cluster(read, plan, file, output, context, wait, keep=keep)
+        elif place is Place.HOSTS:
+            _run_on_hosts(read, plan, file, output)
+        else:
             _run_here(plan, output)
-            if place is Place.HERE
-            else _run_on_cluster(read, plan, file, output, context, wait, keep=keep)
-        )
         code = _merge((output,), output / MERGED, html, durations, codes)
     raise typer.Exit(code)
 
@@ -180,17 +183,35 @@ def shard(
         plan = load_plan(file)
         chosen = plan.shard(first + number)
         err.print(_begins(chosen), highlight=False, markup=False)
-        try:
-            with showing_steps(err):
-                if cache is not None:
-                    import_cache(cache)
-                record = run_shard(plan, chosen.index, results)
-        except KeyboardInterrupt as signal:
-            if signal.args == ("SIGTERM",):  # the kubelet ends the pod
-                raise typer.Exit(TERMINATED) from signal
-            raise
+        with _ended_by_sigterm(), showing_steps(err):
+            if cache is not None:
+                import_cache(cache)
+            record = run_shard(plan, chosen.index, results)
         err.print(_ended(chosen, record), highlight=False, markup=False)
     raise typer.Exit(record.code)
+
+
+@matrix.command("remote-shard", hidden=True)
+def remote_shard(
+    index: Annotated[int, typer.Option(min=0, help="Number of the shard.")],
+) -> None:
+    """Run one shard of the plan on standard input, as `lab matrix run --on hosts` asks over SSH."""
+    from edge_lab.matrix.remote import serve_shard
+
+    with _as_pytest(), _ended_by_sigterm(), showing_steps(err):
+        record = serve_shard(index)
+    raise typer.Exit(record.code)
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """By the kubelet, which ends a pod, or since the SSH connection has ended."""
+    try:
+        yield
+    except KeyboardInterrupt as signal:
+        if signal.args == ("SIGTERM",):
+            raise typer.Exit(TERMINATED) from signal
+        raise
 
 
 @contextmanager
@@ -229,7 +250,7 @@ def _ended(shard: Shard, record: Record) -> str:
     return f"shard {shard.index}: attempt {record.attempt}: {outcome(record.code)}"
 
 
-def _run_here(plan: Plan, output: Path) -> dict[int, int]:
+def _run_here(plan: Plan, output: Path) -> None:
     from edge_lab.matrix.here import run_here
 
     def told(shard: Shard, record: Record | None) -> None:
@@ -237,7 +258,27 @@ def _run_here(plan: Plan, output: Path) -> dict[int, int]:
         err.print(text, highlight=False, markup=False, soft_wrap=True)
 
     run_here(plan, output, told)
-    return {}
+
+
+def _run_on_hosts(read: Matrix, plan: Plan, file: Path, output: Path) -> None:
+    from edge_lab.matrix.hosts import run_on_hosts
+    from edge_lab.matrix.objects import check_topologies
+    from edge_lab.matrix.overssh import SshRunner
+
+    if not read.hosts:
+        raise InputError(
+            "the matrix has no `hosts`, which says where its shards run",
+            file=file,
+            remedy="Add them: hosts: [user@host]. docs/matrix/nightly.yaml has some.",
+        )
+    check_topologies(plan.shards)
+
+    def told(host: Host, shard: Shard, record: Record | None) -> None:
+        text = _begins(shard) if record is None else _ended(shard, record)
+        err.print(f"{host.ssh}: {text}", highlight=False, markup=False, soft_wrap=True)
+
+    with showing_steps(err):
+        run_on_hosts(plan, read.hosts, output, told, SshRunner())
 
 
 def _run_on_cluster(

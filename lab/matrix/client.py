@@ -6,15 +6,14 @@ import contextlib
 import importlib.util
 import json
 import os
-import shutil
-import tarfile
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from pathlib import Path
+from typing import Any
 
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError, LabError
+from edge_lab.matrix.archive import extract
 from edge_lab.matrix.objects import LABEL, Manifest
 
 REQUEST_SECONDS = 60.0
@@ -146,31 +145,6 @@ class ClusterClient:
                 raise LabError(f"cannot copy {folder} from pod {pod}: {told}")
             archive.seek(0)
             extract(archive, target)
-
-
-def extract(archive: IO[bytes], target: Path) -> None:
-    """Files and folders of a tar, which has nothing else. Debian 12's Python has no filters.
-
-    Raises:
-        LabError: it is damaged, or has links, devices or paths outside `target`.
-    """
-    try:
-        with tarfile.open(fileobj=archive, mode="r:") as tar:
-            for member in tar:
-                path = PurePosixPath(member.name)
-                if path.is_absolute() or ".." in path.parts:
-                    raise LabError(f"the results have a path outside their folder: {path}")
-                place = target / path
-                if member.isdir():
-                    place.mkdir(parents=True, exist_ok=True)
-                elif (content := tar.extractfile(member)) is not None and member.isreg():
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    with content, place.open("wb") as file:
-                        shutil.copyfileobj(content, file)
-                else:
-                    raise LabError(f"the results have something that is no file: {path}")
-    except (tarfile.TarError, KeyError) as trouble:
-        raise LabError(f"the results did not arrive whole: {trouble}") from trouble
 
 
 def _read_channels(channels: Any, archive: Any, deadline: Deadline) -> str:

@@ -35,12 +35,13 @@ def _run(plan: Plan, shard: Shard, results: Path, told: Told, more: Sequence[str
         if record.is_final:
             return
         if not was_up:  # a lab that the user has started is left for them to look at
-            _clear(shard.lab)
+            clear(shard.lab)
         if len(list(records(shard_folder(results, shard.index)))) > RETRIES:
             return
 
 
-def _clear(lab: str) -> None:
+def clear(lab: str) -> None:
+    """Takes down what is left of a lab; a failure is only reported."""
     try:
         take_down(lab, Deadline.scaled(DOWN_SECONDS))
     except LabError as trouble:

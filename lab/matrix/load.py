@@ -107,6 +107,7 @@ def _check(matrix: Matrix) -> None:
     for index, suite in enumerate(matrix.suites):
         _check_suite(suite, index)
     _check_without(matrix)
+    _check_hosts(matrix)
 
 
 def _check_stacks(matrix: Matrix) -> None:
@@ -168,6 +169,17 @@ def _check_without(matrix: Matrix) -> None:
             )
     if all(_is_left_out(matrix.without, *combination) for combination in combinations):
         raise Problem("nothing is left to run", ("without",))
+
+
+def _check_hosts(matrix: Matrix) -> None:
+    names = [host.ssh for host in matrix.hosts]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise Problem(
+                f"the host {name!r} is listed twice",
+                ("hosts", index),
+                "For more labs at a time, raise its `parallel`.",
+            )
 
 
 def _relative_to_here() -> str:

@@ -1,4 +1,4 @@
-"""The model of a matrix file: what is to be run, and how a cluster runs it."""
+"""The model of a matrix file: what is to be run, and how a cluster or SSH hosts run it."""
 
 from __future__ import annotations
 
@@ -144,6 +144,38 @@ class Cluster(_Model):
     )
 
 
+class Host(_Model):
+    """A machine that runs shards, reached by ssh(1)."""
+
+    ssh: str = Field(
+        pattern=r"^[^-\s]\S*$",
+        description="The destination, as ssh takes it: user@host, or a Host of your ssh_config.",
+    )
+    folder: str = Field(
+        "edge-lab",
+        min_length=1,
+        description="The checkout with the suites on the host, relative to the user's home.",
+    )
+    command: str = Field(
+        ".venv/bin/lab",
+        pattern=r"^[^\n]*\S[^\n]*$",
+        description="How the host's shell calls edge-lab in this folder.",
+    )
+    parallel: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="How many labs run at a time; those of one topology never do.",
+    )
+
+
+def _host(value: Any) -> Any:
+    return {"ssh": value} if isinstance(value, str) else value
+
+
+HostEntry = Annotated[Host, BeforeValidator(_host, json_schema_input_type=str | Host)]
+
+
 class Matrix(_Model):
     """Stacks x topologies x suites."""
 
@@ -159,3 +191,6 @@ class Matrix(_Model):
     )
     shard: ShardLimits = ShardLimits()
     cluster: Cluster | None = None
+    hosts: tuple[HostEntry, ...] = Field(
+        (), description="Machines for `lab matrix run --on hosts`."
+    )

@@ -85,8 +85,7 @@ def check_topologies(shards: Sequence[Shard]) -> None:
         bound += [link.name for link in host_links(topology)]
         if bound:
             raise InputError(
-                f"{', '.join(bound)}: real hardware is at one host, and a cluster may run a shard "
-                "on any",
+                f"{', '.join(bound)}: real hardware is at one host, and a shard may run on any",
                 file=file,
                 remedy="Leave the topology out, or run the matrix on that host: lab matrix run",
             )

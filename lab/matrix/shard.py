@@ -85,7 +85,7 @@ def _check_topology(shard: Shard) -> None:
         raise InputError(
             "this topology is not the one of the plan",
             file=shard.topology,
-            remedy="Build the image from the same files as the plan, or plan again.",
+            remedy="Use the files of the plan, in the image or on the host, or plan again.",
         )
 
 

@@ -85,7 +85,7 @@ def require_quiet(cache: Path) -> None:
     """
     locks = [*(cache / "labs").glob("*.lock"), *(cache / "tmp").glob("*.lock")]
     for lock in [*locks, cache / "artifacts" / "build.lock"]:
-        if lock.name.endswith(".session.lock"):
+        if lock.name.endswith((".session.lock", ".shard.lock")):
             continue  # tests in a running lab, whose state file records what it uses
         if (holder := lock_holder(lock)) is not None:
             raise LabError(

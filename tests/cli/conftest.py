@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import socket
 import stat
 import subprocess
 import sys
@@ -16,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from edge_lab.core.deadline import Deadline
 from edge_lab.core.home import RunDir
 from edge_lab.core.ports import choose_ports
 from edge_lab.machines import LabKeys, write_ssh_config
 from edge_lab.topology import Topology
 from tests.cli import fake_ssh
+from tests.sshserver import ssh_server
 from tests.test_lifecycle import living
 
 NODE = "edge-arm"
@@ -76,52 +74,13 @@ def reached(
         write_ssh_config(up, [_spec(*choose_ports(1))])
         yield Reached(up, home)
         return
-    with _sshd(up, tmp_path) as port:
-        write_ssh_config(up, [_spec(port)])
+    keys = LabKeys(up.keys)
+    with ssh_server(tmp_path, keys.host(NODE), keys.client) as server:
+        write_ssh_config(up, [_spec(server.port)])
         yield Reached(up, home)
         subprocess.run(
             ["ssh", "-F", str(up.ssh_config), "-O", "exit", NODE], capture_output=True, check=False
         )
-
-
-class _sshd:  # noqa: N801
-    """OpenSSH's own server on loopback, which takes the lab's key; a skip if it is not here."""
-
-    def __init__(self, run: RunDir, folder: Path) -> None:
-        self._folder = folder
-        self._keys = LabKeys(run.keys)
-        (self._port,) = choose_ports(1)
-
-    def __enter__(self) -> int:
-        path = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
-        if path is None:
-            pytest.skip("no openssh-server here")
-        _ = self._keys.client
-        host, authorized = self._folder / "host", self._folder / "authorized"
-        host.touch(mode=0o600)
-        host.write_bytes(self._keys.host(NODE).private)
-        authorized.write_text(self._keys.client.public + "\n")
-        config = self._folder / "sshd_config"
-        config.write_text(
-            f"Port {self._port}\nListenAddress 127.0.0.1\nHostKey {host}\nPidFile none\n"
-            f"AuthorizedKeysFile {authorized}\nStrictModes no\nUsePAM no\nMaxSessions 64\n"
-            "PermitRootLogin yes\n"
-        )
-        with (self._folder / "sshd.log").open("wb") as log:
-            self._process = subprocess.Popen([path, "-D", "-e", "-f", str(config)], stderr=log)
-
-        def greets() -> bool:
-            if self._process.poll() is not None:
-                pytest.skip("sshd does not start here")
-            with socket.create_connection(("127.0.0.1", self._port), 5) as line:
-                return line.recv(4) == b"SSH-"
-
-        Deadline.after(10).wait_for("sshd greets", greets, every=0.05, transient=(OSError,))
-        return self._port
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait(10)
 
 
 def _spec(port: int) -> Any:

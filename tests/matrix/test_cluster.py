@@ -14,7 +14,8 @@ import pytest
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import DeadlineExceeded, InputError, LabError
 from edge_lab.matrix import client, cluster
-from edge_lab.matrix.client import ClusterClient, RefusedByCluster, extract
+from edge_lab.matrix.archive import extract
+from edge_lab.matrix.client import ClusterClient, RefusedByCluster
 from edge_lab.matrix.cluster import collect, follow, new_name, on_cluster
 from edge_lab.matrix.model import Cluster
 from edge_lab.matrix.objects import Manifest, jobs_of

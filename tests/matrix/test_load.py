@@ -31,6 +31,7 @@ shard: {longest: 30m, start: 5m}
 cluster:
   image: registry.example.org/edge-lab:1
   results: {claim: results}
+hosts: [me@one, {ssh: two, folder: /srv/lab, parallel: 2}]
 """
 
 
@@ -65,6 +66,12 @@ def test_a_matrix_is_stacks_times_topologies_times_suites_without_what_is_left_o
         ("kubernetes+kubelet", "suites/smoke/test_a.py"),
         ("kubernetes+kubelet", "suites/test_long.py"),
     }
+
+
+def test_a_host_is_a_destination_of_ssh_or_says_more(site: Path) -> None:
+    first, second = load_matrix(written(site, GOOD)).hosts
+    assert (first.ssh, first.folder, first.command) == ("me@one", "edge-lab", ".venv/bin/lab")
+    assert (first.parallel, second.parallel, second.folder) == (1, 2, "/srv/lab")
 
 
 def test_a_file_that_is_listed_twice_runs_once_as_it_is_first_listed(site: Path) -> None:
@@ -153,6 +160,11 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "a relative host path": ("{claim: results}", "{host-path: srv}", ["absolute"], "host-path"),
     "no place for results": (RESULTS, "", ["'cluster.results' is missing"], "cluster"),
+    "a host listed twice": ("ssh: two", "ssh: me@one", ["listed twice", "`parallel`"], "hosts:"),
+    "a host that is an option of ssh": ("[me@one", "[-oProxyCommand=x", ["hosts"], "hosts:"),
+    "a host with spaces": ("[me@one", "[me@one -v", ["hosts"], "hosts:"),
+    "no labs at a time": ("parallel: 2", "parallel: 0", ["parallel"], "hosts:"),
+    "a misspelt key of a host": ("folder:", "foldr:", ["unknown key 'hosts.1.foldr'"], "hosts:"),
 }
 
 

@@ -265,6 +265,13 @@ def test_a_matrix_without_a_cluster_cannot_run_on_one(lab: Invoke, site: Site) -
     assert site.asked == []
 
 
+def test_a_matrix_without_hosts_cannot_run_on_some(
+    lab: Invoke, site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert lab("run", "matrix.yaml", "--on", "hosts", "-o", "out") == 4
+    assert site.asked == []
+
+
 def test_a_cache_that_cannot_be_read_leaves_the_cache_empty_and_is_told(tmp_path: Path) -> None:
     (tmp_path / "half.tar").write_text("half")
     told: list[StepEvent] = []

@@ -142,6 +142,12 @@ def test_nothing_is_pruned_while_something_is_made(filled: Path, lock: str) -> N
     require_quiet(filled)
 
 
+@pytest.mark.parametrize("lock", ["labs/default.session.lock", "labs/default.shard.lock"])
+def test_tests_in_a_running_lab_do_not_keep_the_cache_busy(filled: Path, lock: str) -> None:
+    with FileLock(filled / lock):
+        require_quiet(filled)
+
+
 # -- the command -------------------------------------------------------------------------
 
 
