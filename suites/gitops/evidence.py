@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from edge_lab.addons.gitops.witness import Run
+from edge_lab.addons.witness import Run
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edge_lab.addons.gitops.fleet import Part, Revision
 from edge_lab.addons.gitops.names import REPOSITORY
-from edge_lab.addons.gitops.witness import running_at
+from edge_lab.addons.witness import running_at
 from suites.gitops.evidence import Rollout
 from suites.gitops.side import Side
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from edge_lab.addons.gitops.witness import Run, first_run, running_at
+from edge_lab.addons.witness import Run, first_run, running_at
 from edge_lab.measuring.measures import Measure
 from edge_lab.oracles.verdict import Verdict
 from suites.gitops.evidence import BadCommit, Drift, Offline, Pods, Rollout, Texts

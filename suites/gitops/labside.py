@@ -7,21 +7,18 @@ import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from edge_lab.addons.gitops.client import Pushed, author_on
-from edge_lab.addons.gitops.fleet import PART_LABEL, Revision
-from edge_lab.addons.gitops.names import GIT_UNIT, KUSTOMIZE_UNIT, NAMESPACE
+from edge_lab.addons.gitops.fleet import Revision
+from edge_lab.addons.gitops.names import GIT_UNIT, KUSTOMIZE_UNIT, NAMESPACE, STATE
 from edge_lab.addons.gitops.place import Place, place_of
-from edge_lab.addons.gitops.witness import LOG, Run, parse_runs
+from edge_lab.addons.witness import PART_LABEL, Run, log_path, parse_runs
 from edge_lab.cluster.kubectl import NOT_YET
 from edge_lab.faults.kinds import Cut, Freeze, Kill
 from edge_lab.observe.sandboxes import runtime_column
 from suites.edges import edges, is_ready, uplink
 from suites.waiting import WaitingSide
-
-if TYPE_CHECKING:
-    pass
 
 ASK_SECONDS = 120.0
 PUSH_SECONDS = 300.0
@@ -66,7 +63,8 @@ class LabSide(WaitingSide):
 
     def runs(self, node: str) -> tuple[Run, ...]:
         """Over the management path."""
-        done = self.lab.machine(node).run(f"tr -d '\\000' <{LOG}", self.limit(ASK_SECONDS))
+        command = f"tr -d '\\000' <{log_path(STATE)}"
+        done = self.lab.machine(node).run(command, self.limit(ASK_SECONDS))
         return parse_runs(done.stdout)
 
     # -- the cluster -----------------------------------------------------------------------

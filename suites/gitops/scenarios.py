@@ -17,7 +17,7 @@ from edge_lab.addons.gitops.fleet import (
     revision_of,
 )
 from edge_lab.addons.gitops.flux import APPLY_SECONDS, LOOK_SECONDS
-from edge_lab.addons.gitops.witness import Run
+from edge_lab.addons.witness import Run
 from suites.gitops.evidence import BadCommit, Drift, Offline, Pods, Rollout
 from suites.gitops.flow import (
     FIRST_SECONDS,

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from edge_lab.addons.gitops.client import Pushed
 from edge_lab.addons.gitops.fleet import Revision
-from edge_lab.addons.gitops.witness import Run
+from edge_lab.addons.witness import Run
 
 
 class Side(Protocol):

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from edge_lab.addons.gitops.witness import Run
 from edge_lab.addons.metrics.records import NANOSECONDS
+from edge_lab.addons.witness import Run
 from edge_lab.evidence.memory import NodeMemorySeen, NodeMoment
 from edge_lab.faults.records import FaultRecord
 from edge_lab.oracles.models.evidence import Evidence as ModelEvidence

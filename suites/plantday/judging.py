@@ -8,8 +8,8 @@ from functools import partial
 from itertools import pairwise
 
 from edge_lab.addons.functions.limits import Limit
-from edge_lab.addons.gitops.witness import Run, first_run, running_at
 from edge_lab.addons.metrics.names import SCRAPE_SECONDS
+from edge_lab.addons.witness import Run, first_run, running_at
 from edge_lab.measuring.measures import COUNT, Better, Measure
 from edge_lab.oracles.models.requests import counts_by_tag, requests_found
 from edge_lab.oracles.verdict import Verdict

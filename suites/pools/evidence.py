@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edge_lab.addons.gitops.witness import Run
+from edge_lab.addons.witness import Run
 
 
 @dataclass(frozen=True)

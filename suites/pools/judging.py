@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import partial
 
-from edge_lab.addons.gitops.witness import Run, first_run, running_at
 from edge_lab.addons.pools.names import SITE
+from edge_lab.addons.witness import Run, first_run, running_at
 from edge_lab.measuring.measures import COUNT, Measure
 from edge_lab.oracles.verdict import Verdict
 from suites.pools.evidence import Away, Change, Neighbour, Placement, Traffic

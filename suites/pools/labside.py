@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge_lab.addons.gitops.witness import LOG_NAME, Run, parse_runs
 from edge_lab.addons.pools.hub import hub_pool_command
 from edge_lab.addons.pools.membership import pools_of
 from edge_lab.addons.pools.names import NAMESPACE, POOL_LABEL, SITE, STATE, YURT_APP_SETS
+from edge_lab.addons.witness import Run, log_path, parse_runs
 from edge_lab.faults.kinds import Cut
 from edge_lab.observe.sandboxes import runtime_column
 from suites.edges import is_ready, uplink
@@ -49,7 +49,7 @@ class LabSide(WaitingSide):
         return self.lab.machine(node).run(command, self.limit(ASK_SECONDS)).stdout
 
     def runs(self, node: str) -> tuple[Run, ...]:
-        return parse_runs(self.run(node, f"tr -d '\\000' </var/lib/{STATE}/{LOG_NAME}"))
+        return parse_runs(self.run(node, f"tr -d '\\000' <{log_path(STATE)}"))
 
     def given(self, node: str, service: str) -> frozenset[str]:
         return endpoints_in(self.run(node, RULES), NAMESPACE, service)

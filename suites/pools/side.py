@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from edge_lab.addons.gitops.witness import Run
+from edge_lab.addons.witness import Run
 
 
 class Side(Protocol):

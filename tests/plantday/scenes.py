@@ -6,10 +6,10 @@ import functools
 from itertools import cycle
 
 from edge_lab.addons.functions.records import NANOSECONDS, Event, Handled
-from edge_lab.addons.gitops.witness import Run
 from edge_lab.addons.metrics.records import Served, Stored
 from edge_lab.addons.models.records import Act, Asked, Requests
 from edge_lab.addons.models.versions import BETTER, INPUTS, WORSE
+from edge_lab.addons.witness import Run
 from edge_lab.evidence.recording import Recording, WaitingSeen
 from edge_lab.measuring.measures import Better, Measure
 from edge_lab.oracles.models.evidence import Evidence as ModelEvidence

@@ -11,10 +11,10 @@ from typing import Any
 
 from edge_lab.addons.gitops.client import Pushed
 from edge_lab.addons.gitops.fleet import Revision
-from edge_lab.addons.gitops.witness import Run
 from edge_lab.addons.metrics.records import Origin
 from edge_lab.addons.models.records import Act, Requests
 from edge_lab.addons.models.versions import BETTER, WORSE, ModelVersion
+from edge_lab.addons.witness import Run
 from edge_lab.core.deadline import Deadline
 from edge_lab.evidence.recording import Recording
 from edge_lab.faults.records import FaultRecord

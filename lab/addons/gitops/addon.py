@@ -41,12 +41,14 @@ from edge_lab.addons.gitops.names import (
     SOURCE_CRDS,
     SOURCE_HEALTH,
     SOURCE_UNIT,
+    STATE,
+    WITNESS,
     WITNESS_UNIT,
 )
 from edge_lab.addons.gitops.place import place_of
 from edge_lab.addons.gitops.rights import KUSTOMIZE, SOURCES, rights
-from edge_lab.addons.gitops.witness import witness_provision
 from edge_lab.addons.kinds import kinds_file, wait_for_kinds
+from edge_lab.addons.witness import witness_provision
 from edge_lab.addons.workload.accounts import workload_images
 from edge_lab.artifacts import Want, host_arch
 from edge_lab.cluster.kubectl import NOT_YET
@@ -90,7 +92,7 @@ class Gitops(AddOn):
     def provision(self, ctx: AddOnContext, node: Node) -> Provision:
         topology = ctx.topology
         if node.name != topology.server.name:
-            return witness_provision()
+            return witness_provision(WITNESS, HOME, STATE)
         place = place_of(topology)
         programs = (
             *(ctx.given.binary(name, node) for name in BINARIES),

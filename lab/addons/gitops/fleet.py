@@ -13,11 +13,11 @@ from types import MappingProxyType
 from typing import Any
 
 from edge_lab.addons.gitops.names import FOLDER, NAMESPACE
+from edge_lab.addons.witness import PART_LABEL
 from edge_lab.addons.workload.manifests import IMAGE
 from edge_lab.cluster.objects import Manifest
 from edge_lab.core.yamltext import yaml_text
 
-PART_LABEL = "edge-lab.local/part"
 NO_SUCH_IMAGE = "edge-lab.local/no-such-image:1"
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 from edge_lab.addons.base import AddOn, AddOnContext, Cluster, Stage
-from edge_lab.addons.gitops.witness import witness_provision
 from edge_lab.addons.kinds import kinds_file, wait_for_kinds
 from edge_lab.addons.pools.endpoints import pools_endpoints
 from edge_lab.addons.pools.hub import hub_drop_in
@@ -32,6 +31,7 @@ from edge_lab.addons.pools.objects import definitions, first_objects
 from edge_lab.addons.pools.place import Place
 from edge_lab.addons.pools.rights import rights
 from edge_lab.addons.services.names import SERVICES
+from edge_lab.addons.witness import witness_provision
 from edge_lab.addons.workload.accounts import workload_images
 from edge_lab.artifacts import Want, host_arch
 from edge_lab.cluster.kubectl import NOT_YET

@@ -12,7 +12,6 @@ from typing import Any
 
 import yaml
 
-from edge_lab.addons.gitops.fleet import PART_LABEL
 from edge_lab.addons.pools.names import (
     APP_SET_VERSION,
     EVERYWHERE,
@@ -23,6 +22,7 @@ from edge_lab.addons.pools.names import (
     SITE,
     TOPOLOGY_ANNOTATION,
 )
+from edge_lab.addons.witness import PART_LABEL
 from edge_lab.addons.workload.manifests import IMAGE
 from edge_lab.cluster.objects import Manifest
 

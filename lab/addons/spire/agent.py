@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edge_lab.addons.spire.hcl import hcl, plugin
-from edge_lab.addons.spire.identities import SPIFFE_ROOT, SPIRE_NODES
+from edge_lab.addons.spire.identities import SPIRE_NODES
 from edge_lab.addons.spire.names import (
     AGENT_FOLDER,
     AGENT_HEALTH,
@@ -14,6 +14,7 @@ from edge_lab.addons.spire.names import (
     AGENT_STATE,
     CONFIG,
     SERVER_PORT,
+    SPIFFE_ROOT,
     SPIRE_AGENT,
     TRUST_DOMAIN,
 )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from edge_lab.addons.spire.identities import SPIFFE_ROOT
 from edge_lab.addons.spire.names import (
     AGENT_HEALTH,
     AGENT_UNIT,
     SERVER_HEALTH,
     SERVER_PORT,
+    SPIFFE_ROOT,
     SPIRE_AGENT,
     SPIRE_SERVER,
     agent_nodes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_lab.addons.spire.names import agent_nodes
+from edge_lab.addons.spire.names import SPIFFE_ROOT, agent_nodes
 from edge_lab.pki import (
     CLUSTER,
     AuthorityRequest,
@@ -13,9 +13,6 @@ from edge_lab.pki import (
 )
 from edge_lab.topology import Topology
 
-SPIFFE_ROOT = TrustDomain("spiffe", "edge-lab SPIFFE root", intermediates=1)
-"""Root of all SVIDs: it signs the server's own authority. Agents have it from the start, so that
-they need not trust the server on first use, and it outlives any partition."""
 SPIRE_NODES = TrustDomain("spire-nodes", "edge-lab SPIRE nodes")
 """The authority for node attestation. It is separate, as everything that it signs may be an
 agent."""

@@ -1,7 +1,8 @@
-"""Names and paths of the parts of the add-on."""
+"""Names, paths and the trust domain of the parts of the add-on."""
 
 from __future__ import annotations
 
+from edge_lab.pki import TrustDomain
 from edge_lab.topology import Node, Topology
 
 SPIRE = "spire"
@@ -18,6 +19,9 @@ SERVES = "edge-lab-spire-serves"
 """The unit of each node that has started when its agent answers pods."""
 
 TRUST_DOMAIN = "edge-lab.test"
+SPIFFE_ROOT = TrustDomain("spiffe", "edge-lab SPIFFE root", intermediates=1)
+"""Root of all SVIDs: it signs the server's own authority. Agents have it from the start, so that
+they need not trust the server on first use, and it outlives any partition."""
 
 SERVER_PORT = 8081
 SERVER_HEALTH, AGENT_HEALTH = "127.0.0.1:8086", "127.0.0.1:8087"

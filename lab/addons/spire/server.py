@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edge_lab.addons.spire.hcl import hcl, plugin
-from edge_lab.addons.spire.identities import SPIFFE_ROOT, SPIRE_NODES
+from edge_lab.addons.spire.identities import SPIRE_NODES
 from edge_lab.addons.spire.lifetimes import Lifetimes, go_duration
 from edge_lab.addons.spire.names import (
     CONFIG,
@@ -13,6 +13,7 @@ from edge_lab.addons.spire.names import (
     SERVER_PORT,
     SERVER_SOCKET,
     SERVER_STATE,
+    SPIFFE_ROOT,
     SPIRE_SERVER,
     TRUST_DOMAIN,
 )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from edge_lab.addons.spire.identities import SPIFFE_ROOT
-from edge_lab.addons.spire.names import has_spire
+from edge_lab.addons.spire.names import SPIFFE_ROOT, has_spire
 from edge_lab.addons.workload.accounts import SAMPLER_ID, SECURE_PORT
 from edge_lab.addons.workload.manifests import COLLECTOR, COLLECTOR_PORT
 from edge_lab.pki import CertificateSpec

@@ -18,8 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from edge_lab.addons.gitops.fleet import NO_SUCH_IMAGE, PART_LABEL, revision_of
-from edge_lab.addons.gitops.witness import Run
+from edge_lab.addons.gitops.fleet import NO_SUCH_IMAGE, revision_of
+from edge_lab.addons.witness import PART_LABEL, Run
 from edge_lab.pki import CLUSTER
 from edge_lab.stacks import identities as names
 from tests.controlplane import NativeControlPlane

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edge_lab.addons.gitops.client import Pushed
-from edge_lab.addons.gitops.fleet import PART_LABEL, Revision
+from edge_lab.addons.gitops.fleet import Revision
 from edge_lab.addons.gitops.names import GIT_SERVER, KUSTOMIZE_CONTROLLER, NAMESPACE
-from edge_lab.addons.gitops.witness import Run
+from edge_lab.addons.witness import PART_LABEL, Run
 from edge_lab.cluster.kubectl import NOT_YET
 from edge_lab.cluster.objects import node_ready
 from edge_lab.core.deadline import Deadline

@@ -17,7 +17,7 @@ from edge_lab.addons.gitops.fleet import (
     daemon_set,
     revision_of,
 )
-from edge_lab.addons.gitops.witness import Run
+from edge_lab.addons.witness import Run
 from edge_lab.core.yamltext import yaml_document
 from edge_lab.oracles.verdict import Verdict
 from suites.gitops.evidence import BadCommit, Drift, Offline, Pods, Rollout, Texts

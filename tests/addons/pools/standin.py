@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edge_lab.addons.gitops.witness import Run
 from edge_lab.addons.pools.names import NAMESPACE, POOL_LABEL, SITE, YURT_APP_SETS
+from edge_lab.addons.witness import Run
 from edge_lab.cluster.kubectl import NOT_YET
 from edge_lab.cluster.objects import node_ready
 from edge_lab.core.deadline import Deadline

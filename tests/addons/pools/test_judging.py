@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from edge_lab.addons.gitops.witness import Run
 from edge_lab.addons.pools.names import SITE
+from edge_lab.addons.witness import Run
 from suites.pools.evidence import Away, Change, Neighbour, Placement, Traffic
 from suites.pools.judging import (
     judge_away,

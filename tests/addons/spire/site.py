@@ -21,9 +21,9 @@ import pytest
 from edge_lab.addons.spire.agent import agent_config
 from edge_lab.addons.spire.entries import entry_document
 from edge_lab.addons.spire.hcl import plugin
-from edge_lab.addons.spire.identities import SPIFFE_ROOT, SPIRE_NODES
+from edge_lab.addons.spire.identities import SPIRE_NODES
 from edge_lab.addons.spire.lifetimes import Lifetimes
-from edge_lab.addons.spire.names import agent_id
+from edge_lab.addons.spire.names import SPIFFE_ROOT, agent_id
 from edge_lab.addons.spire.server import server_config
 from edge_lab.addons.workload.accounts import COLLECTOR_ID, SAMPLER_ID, SPIFFE_PROGRAM
 from edge_lab.artifacts import ArtifactStore, Availability, Want, host_arch

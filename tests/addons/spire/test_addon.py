@@ -19,9 +19,9 @@ from edge_lab.addons import Stage
 from edge_lab.addons.spire.addon import Spire, workload_entries
 from edge_lab.addons.spire.entries import FOLDER, SCRIPT
 from edge_lab.addons.spire.hcl import hcl, plugin
-from edge_lab.addons.spire.identities import SPIFFE_ROOT, SPIRE_NODES, kubelet_user
+from edge_lab.addons.spire.identities import SPIRE_NODES, kubelet_user
 from edge_lab.addons.spire.lifetimes import Lifetimes
-from edge_lab.addons.spire.names import WORKLOAD_IDENTITY
+from edge_lab.addons.spire.names import SPIFFE_ROOT, WORKLOAD_IDENTITY
 from edge_lab.artifacts import Want
 from edge_lab.provisioning.provision import Provision
 from edge_lab.stacks import stack_names

@@ -15,9 +15,8 @@ from cryptography import x509
 
 from edge_lab.addons import get_platform
 from edge_lab.addons.spire.endpoints import spire_clients
-from edge_lab.addons.spire.identities import SPIFFE_ROOT
 from edge_lab.addons.spire.lifetimes import Lifetimes
-from edge_lab.addons.spire.names import AGENT_UNIT, SERVER_PORT, server_id
+from edge_lab.addons.spire.names import AGENT_UNIT, SERVER_PORT, SPIFFE_ROOT, server_id
 from edge_lab.core.deadline import Deadline
 from edge_lab.oracles.identity import Finding, judge_identity
 from edge_lab.pki import Authority, Pki

@@ -1,4 +1,4 @@
-"""The witness on each edge node: its unit (guest/witness.py), and its records."""
+"""The witness of edge nodes: a unit that records what runs there (program.py), and its records."""
 
 from __future__ import annotations
 
@@ -6,21 +6,19 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from edge_lab.addons.gitops import guest
-from edge_lab.addons.gitops.names import HOME, STATE, WITNESS
 from edge_lab.addons.guestprogram import PYTHON, guest_program
 from edge_lab.provisioning.provision import GuestFile, Provision
 from edge_lab.stacks.unit import Service
 
-LOG_NAME = "witness.jsonl"
-LOG = f"/var/lib/{STATE}/{LOG_NAME}"
+PART_LABEL = "edge-lab.local/part"
+"""Label of pods with their part, as in the arguments of the process, which the witness reads."""
 EVERY_SECONDS = 1.0
 """Polling interval: the maximum delay between a start and its record."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One process of the fleet on one node."""
+    """One process of a part on one node."""
 
     part: str
     revision: str
@@ -32,7 +30,12 @@ class Run:
     of the witness."""
 
 
-def witness_provision(name: str = WITNESS, home: str = HOME, state: str = STATE) -> Provision:
+def log_path(state: str) -> str:
+    """The witness's log, in the folder `state` below /var/lib."""
+    return f"/var/lib/{state}/witness.jsonl"
+
+
+def witness_provision(name: str, home: str, state: str) -> Provision:
     """The unit of that name, with its program in `home` and its log in `state` below /var/lib."""
     program = f"{home}/witness.py"
     service = Service(
@@ -40,11 +43,11 @@ def witness_provision(name: str = WITNESS, home: str = HOME, state: str = STATE)
         description="Recorder of running revisions",
         command=(
             *(*PYTHON, program),
-            *("--log", f"/var/lib/{state}/{LOG_NAME}", "--every", f"{EVERY_SECONDS:g}"),
+            *("--log", log_path(state), "--every", f"{EVERY_SECONDS:g}"),
         ),
         state_directory=state,
     )
-    return service.provision(GuestFile.text(program, guest_program(guest.__name__, "witness")))
+    return service.provision(GuestFile.text(program, guest_program(__name__, "program")))
 
 
 def parse_runs(text: str) -> tuple[Run, ...]:

@@ -1,8 +1,8 @@
-"""Records which revision of which part of the fleet runs on this node, past cluster and kubelet.
+"""Records which revision of which part runs on this node, independently of cluster and kubelet.
 
     witness.py --log FILE [--every SECONDS]
 
-A process of the fleet has its part and its revision in its arguments: `part=agent revision=r7`. A
+A process of a part has the part and its revision in its arguments: `part=agent revision=r7`. A
 line is written when one is seen for the first time (`runs`), and when it is not there any more
 (`ended`):
 
@@ -25,7 +25,7 @@ PROC = Path("/proc")
 Seen = dict[str, tuple[str, str]]
 
 
-def fleet_processes(proc: Path = PROC) -> Seen:
+def part_processes(proc: Path = PROC) -> Seen:
     """By process, part and revision."""
     found: Seen = {}
     for entry in proc.iterdir():
@@ -77,7 +77,7 @@ def main() -> None:
     log.add("looks")
     seen: Seen = {}
     while True:
-        now = fleet_processes()
+        now = part_processes()
         compare(log, seen, now)
         seen = now
         time.sleep(given.every)
