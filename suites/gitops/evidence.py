@@ -24,8 +24,8 @@ class Rollout:
     """When source-controller was seen to have it; None if never."""
     applied: float | None
     """When kustomize-controller was seen to have applied it."""
-    asked: float
-    """When the node was looked at for the last time."""
+    observed_at: float
+    """When the node was observed for the last time."""
     runs: tuple[Run, ...]
     """All records of the node's witness."""
     never: tuple[str, ...] = ()
@@ -77,7 +77,7 @@ class Drift:
     """Its revision in the end."""
     runs: tuple[Run, ...] = ()
     ended: float = 0.0
-    """When the node was looked at for the last time."""
+    """When the node was observed for the last time."""
     part: str = ""
     offline: bool = False
     """Whether the node was unreachable all the time: then it must not have run the other one."""

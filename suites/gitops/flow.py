@@ -78,7 +78,7 @@ def rollout_of(
         pushed=flow.pushed,
         fetched=flow.fetched,
         applied=flow.applied,
-        asked=side.now(),
+        observed_at=side.now(),
         runs=side.runs(node),
     )
 

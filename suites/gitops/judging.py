@@ -40,7 +40,7 @@ def judge_rollout(rollout: Rollout, *, limit_s: float) -> Verdict:
         runs = _of(rollout.runs, part)
         if not any(run.revision == rollout.previous for run in runs):
             problems.append(f"no evidence: {part} never ran {rollout.previous}")
-        now = running_at(runs, part, rollout.asked)
+        now = running_at(runs, part, rollout.observed_at)
         if set(now) != {rollout.revision}:
             problems.append(f"{part} runs {', '.join(now) or 'nothing'}, not {rollout.revision}")
         first = first_run(runs, part, rollout.revision)

@@ -93,7 +93,7 @@ def evidence(
         began=began,
         ended=ended,
         requests=Requests(
-            tuple(request for request in requests.asked if request.time >= began),
+            tuple(request for request in requests.sent if request.time >= began),
             tuple(time for time in requests.began if time >= began),
             tuple(time for time in requests.blind if time >= began),
         ),
@@ -282,9 +282,11 @@ def rollback(side: Side, node: str, *, reset: bool = True) -> tuple[Rollback, Re
             lambda: acted(side, node, cut - 5, "offline") is not None,
             ACT_SECONDS,
         )
-        asked = side.now()
+        triggered_at = side.now()
         side.roll_back(node)
-        side.seen(lambda: acted(side, node, asked - 1, "rolled-back") is not None, ACT_SECONDS)
+        side.seen(
+            lambda: acted(side, node, triggered_at - 1, "rolled-back") is not None, ACT_SECONDS
+        )
         watch(side, BEFORE_SECONDS)
         serving = serving_tag(side, node)
         side.seen(lambda: look().phase == "Unknown", UNKNOWN_SECONDS)
@@ -301,7 +303,7 @@ def rollback(side: Side, node: str, *, reset: bool = True) -> tuple[Rollback, Re
     found = evidence(side, node, began, tuple(reboots))
     changes = changes_of(side, node, began)
     return (
-        Rollback(found, tag, BETTER, asked, (cut, healed), "Asked", serving, after_boot),
+        Rollback(found, tag, BETTER, triggered_at, (cut, healed), "Asked", serving, after_boot),
         Reported(node, side.runtime(node), tuple(looks), changes, (cut, healed), known(side)),
     )
 

@@ -49,15 +49,15 @@ def _bad_promoted(day: DayEvidence) -> DayEvidence:
 
 def _request_lost(day: DayEvidence) -> DayEvidence:
     served, *others = day.models
-    asked = served.day.requests.asked
+    sent = served.day.requests.sent
     outside = [
         request
-        for request in asked
+        for request in sent
         if request.ok and not any(start <= request.time <= end for start, end in served.day.reboots)
     ]
     gone = outside[len(outside) // 2]
-    lost = tuple(replace(request, ok=False) if request is gone else request for request in asked)
-    requests = replace(served.day.requests, asked=lost)
+    lost = tuple(replace(request, ok=False) if request is gone else request for request in sent)
+    requests = replace(served.day.requests, sent=lost)
     harmed = replace(served, day=replace(served.day, requests=requests))
     return replace(day, models=(harmed, *others))
 

@@ -58,8 +58,8 @@ class FleetEvidence:
     made: tuple[Made, ...]
     """In the order of pushes, beginning with that of before the day."""
     began: float
-    asked: float
-    """When the node was looked at for the last time."""
+    observed_at: float
+    """When the node was observed for the last time."""
     runs: tuple[Run, ...]
     boots: tuple[tuple[float, float], ...] = ()
     """From when to when the plan had it booting."""
@@ -95,7 +95,7 @@ class TwinEvidence:
     runtime: str
     reported: int | None
     """Number of the device's step; None if it reports none."""
-    asked: float
+    observed_at: float
     steps: Mapping[int, float]
     """By number, when the device showed it: its ground truth."""
     collect_s: float

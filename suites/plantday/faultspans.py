@@ -50,7 +50,7 @@ def silent_spans(
     found = []
     for span in stops_of(records, node, ended_ns):
         start, end = span.start / NANOSECONDS, span.end / NANOSECONDS
-        answered = [request.time for request in requests.asked if request.ok and request.time > end]
+        answered = [request.time for request in requests.sent if request.ok and request.time > end]
         latest = end + BOOT_SECONDS
         found.append((start, min(min(answered, default=latest), latest)))
     return tuple(found)

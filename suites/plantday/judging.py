@@ -127,7 +127,7 @@ def judge_fleet(fleet: FleetEvidence) -> Verdict:
         ]
         if good and not any(run.revision == good[0] for run in runs):
             problems.append(f"no evidence: {part} did not run {good[0]} at first")
-        now = running_at(runs, part, fleet.asked)
+        now = running_at(runs, part, fleet.observed_at)
         if now != (last,):
             problems.append(f"{part} runs {', '.join(now) or 'nothing'} at the end, not {last}")
         for name in sorted({run.revision for run in runs}):
@@ -246,8 +246,8 @@ def judge_twin_now(twin: TwinEvidence, *, late_s: float = TWIN_LATE_SECONDS) -> 
     else:
         shown = sorted(twin.steps)
         after = [number for number in shown if number > twin.reported]
-        replaced = twin.steps[after[0]] if after else twin.asked
-        age = max(0.0, twin.asked - replaced)
+        replaced = twin.steps[after[0]] if after else twin.observed_at
+        age = max(0.0, twin.observed_at - replaced)
         if age > twin.collect_s + late_s:
             problems.append(
                 f"{twin.twin} reports a value that was replaced {age:.0f} s before; "

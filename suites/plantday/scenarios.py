@@ -202,7 +202,7 @@ class PlantDay:
             parts=tuple(part.name for part in people.first.parts),
             made=tuple(people.made),
             began=self.began,
-            asked=self.fleet.now(),
+            observed_at=self.fleet.now(),
             runs=self.fleet.runs(node),
             boots=self._boots(node),
         )
@@ -258,14 +258,14 @@ class PlantDay:
 
         def look() -> TwinEvidence:
             value = client.status(twin, self.limit(TWIN_SECONDS)).value(SEQUENCE)
-            asked = time.time()
+            observed_at = time.time()
             steps = self.lab.devices[device].steps()
             return TwinEvidence(
                 twin=twin,
                 node=node,
                 runtime=self.fleet.runtime(node),
                 reported=int(value) if value else None,
-                asked=asked,
+                observed_at=observed_at,
                 steps={step.seq: step.time / NANOSECONDS for step in steps},
                 collect_s=collect_s,
             )

@@ -108,7 +108,7 @@ def _fleet(fleet: FleetEvidence) -> Row:
     bad = {made.name for made in fleet.made if made.bad}
     stretches = tuple(
         Stretch(
-            Span(_ns(run.began), _ns(fleet.asked if run.ended is None else run.ended)),
+            Span(_ns(run.began), _ns(fleet.observed_at if run.ended is None else run.ended)),
             run.revision.rpartition("-")[2] or run.revision,
             run.revision in bad,
             run.revision,
@@ -138,8 +138,8 @@ def _served(served: ServedEvidence, day: DayEvidence) -> Iterable[Row]:
             if end > start
         ),
     )
-    lost = [request.time for request in served.day.requests.asked if not request.ok]
-    times = [request.time for request in served.day.requests.asked if request.ok]
+    lost = [request.time for request in served.day.requests.sent if not request.ok]
+    times = [request.time for request in served.day.requests.sent if request.ok]
     if times:
         yield Row(f"{served.node} answers", (*_united(times, ""), *_moments(lost)))
 

@@ -23,9 +23,9 @@ class Placement:
     configuration: str
     """What its pool is to run."""
     changed: float
-    """When this configuration was asked for."""
-    asked: float
-    """When the node was looked at."""
+    """When this configuration was requested."""
+    observed_at: float
+    """When the node was observed."""
     runs: tuple[Run, ...]
 
 
@@ -71,8 +71,8 @@ class Change:
     configuration: str
     since: float
     """The beginning of the time limit: the change, or the heal of a node that was cut off."""
-    asked: float
-    """When the node was looked at for the last time."""
+    observed_at: float
+    """When the node was observed for the last time."""
     runs: tuple[Run, ...]
     what: str = "change"
     """The beginning, in words: `change` or `heal`."""
@@ -88,8 +88,8 @@ class Neighbour:
     runtime: str
     configuration: str
     changed: float
-    """When the other one was asked for."""
-    asked: float
+    """When the other one was requested."""
+    observed_at: float
     reached: bool
     """Whether the other pool's nodes run it."""
     runs: tuple[Run, ...]

@@ -53,7 +53,7 @@ def judge_placement(placement: Placement) -> Verdict:
         problems.append(f"pool {placement.pool} has {_names(placement.members)}, not {node}")
     if placement.region != placement.pool:
         problems.append(f"its region is {placement.region or 'unknown'}, not {placement.pool}")
-    running = running_at(placement.runs, SITE, placement.asked)
+    running = running_at(placement.runs, SITE, placement.observed_at)
     if set(running) != {placement.configuration}:
         problems.append(f"it runs {_names(running)}, not {placement.configuration}")
     first = first_run(placement.runs, SITE, placement.configuration)
@@ -74,11 +74,11 @@ def judge_change(change: Change, *, limit_s: float) -> Verdict:
     problems: list[str] = []
     if not any(run.revision == change.previous for run in change.runs):
         problems.append(f"no evidence: it never ran {change.previous}")
-    running = running_at(change.runs, SITE, change.asked)
+    running = running_at(change.runs, SITE, change.observed_at)
     if running != (change.configuration,):
         problems.append(f"it runs {_names(running)}, not {change.configuration} alone")
     first = first_run(change.runs, SITE, change.configuration)
-    starts = _started(change.runs, change.since, change.asked)
+    starts = _started(change.runs, change.since, change.observed_at)
     if first is not None and first.began > change.since + limit_s:
         late = first.began - change.since
         problems.append(f"it started after {late:.0f} s; {limit_s:g} s are allowed")
@@ -99,7 +99,7 @@ def judge_change(change: Change, *, limit_s: float) -> Verdict:
         _measure("starts", len(starts), COUNT, change.node, label=label),
         _measure(
             "without the workload",
-            round(without(change.runs, change.since, change.asked), 1),
+            round(without(change.runs, change.since, change.observed_at), 1),
             "s",
             change.node,
             label=label,
@@ -128,7 +128,7 @@ def judge_neighbour(neighbour: Neighbour) -> Verdict:
         problems.append("no evidence: the other pool does not run its new configuration")
     if running_at(runs, SITE, neighbour.changed) != (neighbour.configuration,):
         problems.append(f"no evidence: it did not run {neighbour.configuration} at first")
-    starts = len(_started(runs, neighbour.changed, neighbour.asked))
+    starts = len(_started(runs, neighbour.changed, neighbour.observed_at))
     if starts:
         problems.append(f"{starts} restarts, although nothing changed for its pool")
     measure = _measure(

@@ -133,7 +133,7 @@ def placement(side: Side, *, exchanged: bool = False) -> list[Placement]:
     )
     found = []
     for node in nodes:
-        pool, asked = pool_of(side, node), side.now()
+        pool, observed_at = pool_of(side, node), side.now()
         found.append(
             Placement(
                 node=node,
@@ -143,7 +143,7 @@ def placement(side: Side, *, exchanged: bool = False) -> list[Placement]:
                 region=side.labels(node).get(REGION_LABEL, ""),
                 configuration=configured[pool],
                 changed=changed,
-                asked=asked,
+                observed_at=observed_at,
                 runs=side.runs(node),
             )
         )
@@ -161,9 +161,11 @@ def neighbour(side: Side, pool: str) -> list[Neighbour]:
         CHANGE_SECONDS,
     )
     watch(side, AFTER_SECONDS)
-    asked = side.now()
+    observed_at = side.now()
     return [
-        Neighbour(node, side.runtime(node), before[other], changed, asked, reached, side.runs(node))
+        Neighbour(
+            node, side.runtime(node), before[other], changed, observed_at, reached, side.runs(node)
+        )
         for other, nodes in side.pools.items()
         if other != pool
         for node in nodes
@@ -299,7 +301,7 @@ def _change(
         previous=previous,
         configuration=configured,
         since=since,
-        asked=side.now(),
+        observed_at=side.now(),
         runs=side.runs(node),
         what=what,
         refused=refused,

@@ -7,7 +7,7 @@ from itertools import cycle
 
 from edge_lab.addons.functions.records import NANOSECONDS, Event, Handled
 from edge_lab.addons.metrics.records import Served, Stored
-from edge_lab.addons.models.records import Act, Asked, Requests
+from edge_lab.addons.models.records import Act, FeedRequest, Requests
 from edge_lab.addons.models.versions import BETTER, INPUTS, WORSE
 from edge_lab.addons.witness import Run
 from edge_lab.evidence.recording import Recording, WaitingSeen
@@ -101,7 +101,7 @@ def fleet(node: str) -> FleetEvidence:
         parts=("agent", "helper"),
         made=made(),
         began=START,
-        asked=at(SECONDS + AFTER),
+        observed_at=at(SECONDS + AFTER),
         runs=tuple(sorted(runs, key=lambda run: run.began)),
         boots=boots(node),
     )
@@ -135,8 +135,8 @@ def served(node: str) -> ServedEvidence:
     spans = blind_spans(FAULTS, TOPOLOGY, node, ENDED_NS)
     blind = tuple(map(seconds_of, spans))
     seen = () if node == SERVER else steps()
-    asked = tuple(
-        Asked(
+    sent = tuple(
+        FeedRequest(
             seq=step.seq,
             time=step.time + 0.1,
             inputs=step.inputs,
@@ -149,7 +149,7 @@ def served(node: str) -> ServedEvidence:
         for step in seen
         if not any(start <= step.time + 0.1 <= end for start, end in blind)
     )
-    requests = Requests(asked)
+    requests = Requests(sent)
     return ServedEvidence(
         node=node,
         runtime=STACK,
@@ -258,7 +258,7 @@ def twin() -> TwinEvidence:
         node="edge-arm",
         runtime=STACK,
         reported=last.seq - 2,
-        asked=last.time,
+        observed_at=last.time,
         steps={step.seq: step.time for step in steps()},
         collect_s=2.0,
     )

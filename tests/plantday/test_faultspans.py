@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edge_lab.addons.functions.records import NANOSECONDS
-from edge_lab.addons.models.records import Asked, Requests
+from edge_lab.addons.models.records import FeedRequest, Requests
 from edge_lab.faults.kinds import Cut, Drop, Kill, Reboot
 from edge_lab.faults.records import FaultRecord
 from edge_lab.oracles.spans import Span
@@ -26,8 +26,8 @@ from tests.plantday.madeup import FAULTS, TOPOLOGY
 ENDED = at(3600)
 
 
-def answered(second: float, *, ok: bool = True) -> Asked:
-    return Asked(1, at(second) / NANOSECONDS, (), ok)
+def answered(second: float, *, ok: bool = True) -> FeedRequest:
+    return FeedRequest(1, at(second) / NANOSECONDS, (), ok)
 
 
 def test_only_faults_on_the_way_to_the_device_make_a_node_blind() -> None:
@@ -49,12 +49,12 @@ def test_only_faults_on_the_way_to_the_device_make_a_node_blind() -> None:
 
 def test_a_node_is_silent_from_its_reset_to_its_first_answer_but_not_for_ever() -> None:
     reset = (fault(1, Reboot(node="edge-arm"), 100, 101, 160, 161),)
-    asked = (answered(50), answered(170, ok=False), answered(180), answered(190))
-    ((start, end),) = silent_spans(reset, "edge-arm", Requests(asked), ENDED)
+    sent = (answered(50), answered(170, ok=False), answered(180), answered(190))
+    ((start, end),) = silent_spans(reset, "edge-arm", Requests(sent), ENDED)
     assert (start, end) == (at(100) / NANOSECONDS, at(180) / NANOSECONDS)
-    ((_, end),) = silent_spans(reset, "edge-arm", Requests(asked[:2]), ENDED)
+    ((_, end),) = silent_spans(reset, "edge-arm", Requests(sent[:2]), ENDED)
     assert end == at(161 + BOOT_SECONDS) / NANOSECONDS
-    assert silent_spans(reset, "edge-riscv", Requests(asked), ENDED) == ()
+    assert silent_spans(reset, "edge-riscv", Requests(sent), ENDED) == ()
 
 
 def test_marks_are_the_last_scrapes_before_the_outage_and_before_the_loss_of_power() -> None:

@@ -35,7 +35,7 @@ class Act:
 
 
 @dataclass(frozen=True)
-class Asked:
+class FeedRequest:
     """One request of a feed."""
 
     seq: int
@@ -52,7 +52,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Requests:
-    asked: tuple[Asked, ...] = ()
+    sent: tuple[FeedRequest, ...] = ()
     began: tuple[float, ...] = ()
     """When the feed was started."""
     blind: tuple[float, ...] = ()
@@ -79,7 +79,7 @@ def parse_acts(text: str) -> tuple[Act, ...]:
 
 
 def parse_requests(text: str) -> Requests:
-    asked: list[Asked] = []
+    sent: list[FeedRequest] = []
     began: list[float] = []
     blind: list[float] = []
 
@@ -89,16 +89,16 @@ def parse_requests(text: str) -> Requests:
         elif line["what"] == "no device":
             blind.append(float(line["time"]))
         else:
-            asked.append(_asked(line))
+            sent.append(_request(line))
 
     for _ in _each(text, "a feed's journal", take):
         pass
-    return Requests(tuple(asked), tuple(began), tuple(blind))
+    return Requests(tuple(sent), tuple(began), tuple(blind))
 
 
-def _asked(line: dict[str, Any]) -> Asked:
+def _request(line: dict[str, Any]) -> FeedRequest:
     ok = bool(line["ok"])
-    return Asked(
+    return FeedRequest(
         seq=int(line["seq"]),
         time=float(line["time"]),
         inputs=tuple(map(float, line["inputs"])),

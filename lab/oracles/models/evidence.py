@@ -80,8 +80,8 @@ class Rollback:
     evidence: Evidence
     new: str
     old: str
-    asked: float
-    """When somebody on the node asked for it, or when the device changed."""
+    triggered_at: float
+    """When somebody on the node requested it, or when the device changed."""
     offline: tuple[float, float]
     """From when to when the node was cut off."""
     reason: str

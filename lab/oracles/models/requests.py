@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from functools import partial
 from itertools import pairwise
 
-from edge_lab.addons.models.records import Asked
+from edge_lab.addons.models.records import FeedRequest
 from edge_lab.addons.models.versions import AGREES
 from edge_lab.measuring.measures import COUNT, Measure
 from edge_lab.measuring.percentile import percentile
@@ -41,23 +41,23 @@ def requests_found(
 ) -> tuple[tuple[str, ...], tuple[Measure, ...]]:
     """Problems and measures of the requests of an interval; `gap_s` is the time without an answer
     that is allowed."""
-    asked = evidence.requests.asked
+    sent = evidence.requests.sent
     problems: list[str] = []
-    if len(asked) < LEAST_REQUESTS:
-        problems.append(f"no evidence: {len(asked)} requests")
-    lost = [request for request in asked if not request.ok and not _was_off(evidence, request.time)]
+    if len(sent) < LEAST_REQUESTS:
+        problems.append(f"no evidence: {len(sent)} requests")
+    lost = [request for request in sent if not request.ok and not _was_off(evidence, request.time)]
     if lost:
         problems.append(
-            f"{len(lost)} of {len(asked)} requests got no answer: "
+            f"{len(lost)} of {len(sent)} requests got no answer: "
             + _some(f"step {request.seq}: {request.message[:80]}" for request in lost)
         )
-    torn = [request for request in asked if request.ok and not is_whole(evidence, request)]
+    torn = [request for request in sent if request.ok and not is_whole(evidence, request)]
     if torn:
         problems.append(
             f"{len(torn)} answers are not those of the version that they name: "
             + _some(f"step {request.seq}: {request.output} by {request.tag}" for request in torn)
         )
-    others = [request for request in asked if request.ok and request.tag not in allowed]
+    others = [request for request in sent if request.ok and request.tag not in allowed]
     if others:
         problems.append(
             f"{len(others)} answers of versions that must not serve: "
@@ -70,7 +70,7 @@ def requests_found(
     if gap is not None and gap > gap_s:
         problems.append(f"no answer for {gap:.1f} s; {gap_s:g} s are allowed")
     node = evidence.node
-    times = sorted(request.ms for request in asked if request.ms is not None)
+    times = sorted(request.ms for request in sent if request.ms is not None)
     return tuple(problems), (
         measure("requests lost", len(lost), COUNT, node, label=label),
         measure("answers of no version", len(torn), COUNT, node, label=label),
@@ -85,7 +85,7 @@ def requests_found(
     )
 
 
-def is_whole(evidence: Evidence, request: Asked) -> bool:
+def is_whole(evidence: Evidence, request: FeedRequest) -> bool:
     """Whether the answer is what the version that it names computes from these inputs."""
     version = evidence.known.by_digest.get(request.digest)
     if version is None or version.tag != request.tag or request.output is None:
@@ -99,7 +99,7 @@ def is_whole(evidence: Evidence, request: Asked) -> bool:
 def longest_gap(evidence: Evidence) -> float | None:
     """Between two answers, without times in which the node was off, or could not read its device;
     None without two answers."""
-    times = [request.time for request in evidence.requests.asked if request.ok]
+    times = [request.time for request in evidence.requests.sent if request.ok]
     gaps = [later - earlier - _off(evidence, earlier, later) for earlier, later in pairwise(times)]
     return max(gaps, default=None)
 
@@ -107,8 +107,8 @@ def longest_gap(evidence: Evidence) -> float | None:
 def counts_by_tag(evidence: Evidence) -> tuple[str, ...]:
     """Evidence lines: which version has answered when."""
     lines: list[str] = []
-    run: list[Asked] = []
-    for request in [*(request for request in evidence.requests.asked if request.ok), None]:
+    run: list[FeedRequest] = []
+    for request in [*(request for request in evidence.requests.sent if request.ok), None]:
         if run and (request is None or request.tag != run[0].tag):
             start, end = (each.time - evidence.began for each in (run[0], run[-1]))
             lines.append(f"{run[0].tag}: {len(run)} answers, {start:.1f} s to {end:.1f} s")
@@ -125,7 +125,7 @@ def _altered(evidence: Evidence) -> list[str]:
     truth = {step.seq: step.inputs for step in evidence.steps}
     return [
         f"step {request.seq}: {request.inputs} instead of {truth[request.seq]}"
-        for request in evidence.requests.asked
+        for request in evidence.requests.sent
         if request.seq in truth and truth[request.seq] != request.inputs
     ]
 

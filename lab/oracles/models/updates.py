@@ -34,21 +34,21 @@ def judge_cut_update(update: CutUpdate) -> Verdict:
         )
     if healed - cut < LEAST_AWAY_SECONDS:
         problems.append(f"no evidence: the cut lasted {healed - cut:.0f} s")
-    asked = [request for request in evidence.requests.asked if request.ok]
-    if not any(request.tag == update.old and cut < request.time < healed for request in asked):
+    answered = [request for request in evidence.requests.sent if request.ok]
+    if not any(request.tag == update.old and cut < request.time < healed for request in answered):
         problems.append(f"no evidence: {update.old} was not asked during the cut")
     early = [
         request
-        for request in asked
+        for request in answered
         if request.tag == update.new and request.time < healed - CLOCK_SECONDS
     ]
     if early:
         problems.append(f"{update.new} answered {len(early)} requests before it can be complete")
     promoted = first(evidence.acts, "promoted", update.new)
-    new = [request.time for request in asked if request.tag == update.new]
+    new = [request.time for request in answered if request.tag == update.new]
     late = [
         request
-        for request in asked
+        for request in answered
         if new and request.tag == update.old and request.time > min(new)
     ]
     if late:
@@ -57,7 +57,7 @@ def judge_cut_update(update: CutUpdate) -> Verdict:
         problems.append(f"{update.serving or 'nothing'} serves in the end, not {update.new}")
     downtime = None
     if new and promoted is not None:
-        before = [request.time for request in asked if request.time < min(new)]
+        before = [request.time for request in answered if request.time < min(new)]
         downtime = min(new) - max(before) if before else None
     node = evidence.node
     more = (
@@ -84,8 +84,10 @@ def judge_rollback(rollback: Rollback) -> Verdict:
     evidence, (cut, healed) = rollback.evidence, rollback.offline
     found, measures = requests_found(evidence, {rollback.old, rollback.new}, "in a rollback")
     problems = list(found)
-    node, asked = evidence.node, [request for request in evidence.requests.asked if request.ok]
-    if not any(request.tag == rollback.new and request.time < rollback.asked for request in asked):
+    node, answered = evidence.node, [request for request in evidence.requests.sent if request.ok]
+    if not any(
+        request.tag == rollback.new and request.time < rollback.triggered_at for request in answered
+    ):
         problems.append(f"no evidence: {rollback.new} did not serve before")
     act = first(evidence.acts, "rolled-back", rollback.new)
     if act is None:
@@ -104,17 +106,17 @@ def judge_rollback(rollback: Rollback) -> Verdict:
         problems.append(f"{fetched[0].tag} was fetched after the rollback, not kept")
     back = [
         request.time
-        for request in asked
+        for request in answered
         if act and request.tag == rollback.old and request.time >= act.time
     ]
-    took = min(back) - rollback.asked if back else None
+    took = min(back) - rollback.triggered_at if back else None
     if took is None:
         problems.append(f"{rollback.old} has not answered after the rollback")
     elif took > ROLLBACK_SECONDS:
         problems.append(f"the rollback took {took:.0f} s; {ROLLBACK_SECONDS:g} s are allowed")
     again = [
         request
-        for request in asked
+        for request in answered
         if back and request.tag == rollback.new and request.time > min(back)
     ]
     if again:

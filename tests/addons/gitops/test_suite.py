@@ -69,7 +69,7 @@ def rollout() -> Rollout:
         pushed=START,
         fetched=START + 8,
         applied=START + 12,
-        asked=START + 50,
+        observed_at=START + 50,
         runs=tuple(runs),
     )
 
@@ -108,7 +108,7 @@ ROLLOUTS: dict[str, Callable[[Rollout], Rollout]] = {
     "too late": lambda evidence: replace(
         evidence,
         runs=(*evidence.runs[:3], replace(evidence.runs[3], began=START + 61)),
-        asked=START + 70,
+        observed_at=START + 70,
     ),
     "a revision in between": lambda evidence: replace(
         evidence, runs=(*evidence.runs, run("agent", "r1a", 10, 11)), never=("r1a",)

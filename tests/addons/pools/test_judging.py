@@ -40,7 +40,7 @@ PLACED = Placement(
     region="north",
     configuration="north-2",
     changed=100,
-    asked=160,
+    observed_at=160,
     runs=(run("north-1", 10, 112), run("north-2", 110)),
 )
 
@@ -77,7 +77,7 @@ HEALED = Change(
     previous="north-1",
     configuration="south-2",
     since=200,
-    asked=260,
+    observed_at=260,
     runs=(run("north-1", 10, 214), run("south-2", 220)),
     what="heal",
     refused=1,

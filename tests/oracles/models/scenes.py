@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from edge_lab.addons.models.records import Act, Asked, Requests
+from edge_lab.addons.models.records import Act, FeedRequest, Requests
 from edge_lab.addons.models.versions import BETTER, INPUTS, versions_for
 from edge_lab.devices.plant import Boiler
 from edge_lab.oracles.models.evidence import Evidence, Known, Step
@@ -35,27 +35,27 @@ def truth() -> tuple[Step, ...]:
 TRUTH = truth()
 
 
-def asked(step: Step, tag: str) -> Asked:
+def request(step: Step, tag: str) -> FeedRequest:
     output = VERSIONS[tag].output(step.inputs)
-    return Asked(step.seq, step.time + 0.1, step.inputs, True, tag, DIGESTS[tag], output, 2.0)
+    return FeedRequest(step.seq, step.time + 0.1, step.inputs, True, tag, DIGESTS[tag], output, 2.0)
 
 
 def evidence(serving: Callable[[float], str], *acts: Act) -> Evidence:
     """`serving` is the tag that serves so many seconds after the beginning."""
-    requests = tuple(asked(step, serving(step.time - BEGAN)) for step in TRUTH)
+    requests = tuple(request(step, serving(step.time - BEGAN)) for step in TRUTH)
     return Evidence("edge", "native", BEGAN, BEGAN + STEPS, Requests(requests), acts, TRUTH, KNOWN)
 
 
 def changed(found: Evidence, seq: int, **values: object) -> Evidence:
     requests = tuple(
         replace(request, **values) if request.seq == seq else request  # type: ignore[arg-type]
-        for request in found.requests.asked
+        for request in found.requests.sent
     )
     return replace(found, requests=Requests(requests))
 
 
 def without(found: Evidence, *seqs: int) -> Evidence:
-    requests = tuple(request for request in found.requests.asked if request.seq not in seqs)
+    requests = tuple(request for request in found.requests.sent if request.seq not in seqs)
     return replace(found, requests=Requests(requests))
 
 

@@ -81,13 +81,13 @@ def test_defects_of_an_update_are_red(update: CutUpdate, words: str) -> None:
 
 # -- a rollback ------------------------------------------------------------------------------------
 
-ASKED = BEGAN + 40
-BACK = Act(ASKED + 1, "rolled-back", NEW, DIGESTS[NEW], OLD, "Asked")
+REQUESTED = BEGAN + 40
+BACK = Act(REQUESTED + 1, "rolled-back", NEW, DIGESTS[NEW], OLD, "Asked")
 RETURNED = Rollback(
     evidence(lambda second: OLD if second >= 42 else NEW, BACK),
     NEW,
     OLD,
-    ASKED,
+    REQUESTED,
     (BEGAN + 30, BEGAN + 90),
     "Asked",
     OLD,
@@ -109,14 +109,14 @@ def test_a_rollback_while_offline_passes() -> None:
         (replace(RETURNED, reason="Worse"), "the reason"),
         (replace(RETURNED, offline=(BEGAN + 60, BEGAN + 90)), "not offline"),
         (replace(RETURNED, evidence=evidence(lambda second: OLD, BACK)), "did not serve before"),
-        (replace(RETURNED, asked=ASKED - 100), "are allowed"),
+        (replace(RETURNED, triggered_at=REQUESTED - 100), "are allowed"),
         (
             replace(
                 RETURNED,
                 evidence=evidence(
                     lambda second: OLD if second >= 42 else NEW,
                     BACK,
-                    Act(ASKED + 1.5, "fetched", OLD),
+                    Act(REQUESTED + 1.5, "fetched", OLD),
                 ),
             ),
             "was fetched after",
