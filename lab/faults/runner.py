@@ -59,9 +59,9 @@ class Clock:
     def now(self) -> float:
         return (time.monotonic() - self._began) * self._speed
 
-    def wait(self, until: float, stop: threading.Event) -> bool:
+    def wait(self, until: float, stop: threading.Event | None = None) -> bool:
         """Waits for that time; True if `stop` was set before."""
-        return stop.wait(max(0.0, until - self.now) / self._speed)
+        return (stop or threading.Event()).wait(max(0.0, until - self.now) / self._speed)
 
 
 class Outcome(StrEnum):

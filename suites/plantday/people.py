@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -32,8 +31,8 @@ class Clock(Protocol):
     @property
     def now(self) -> float: ...
 
-    def wait(self, until: float, stop: threading.Event) -> bool:
-        """Waits for that time; True if `stop` was set before."""
+    def wait(self, until: float) -> object:
+        """Waits for that time."""
         ...
 
 
@@ -68,22 +67,19 @@ class People:
             LabError: something could not be done in its slot.
             DeadlineExceeded: the day took much longer than it has seconds.
         """
-        stop = threading.Event()
         for activity in day.activities:
-            self._wait(clock, day.at(activity.at), stop)
+            self._wait(clock, day.at(activity.at))
             with step(f"{activity.action.value} at {day.at(activity.at):.0f} s"):
-                self._do(activity, day, clock, deadline, stop)
-        self._wait(clock, day.seconds, stop)
+                self._do(activity, day, clock, deadline)
+        self._wait(clock, day.seconds)
 
-    def _wait(self, clock: Clock, until: float, stop: threading.Event) -> None:
+    def _wait(self, clock: Clock, until: float) -> None:
         self.check()
         while clock.now < until:
-            clock.wait(min(until, clock.now + RETRY_SECONDS), stop)
+            clock.wait(min(until, clock.now + RETRY_SECONDS))
             self.check()
 
-    def _do(
-        self, activity: Activity, day: Day, clock: Clock, deadline: Deadline, stop: threading.Event
-    ) -> None:
+    def _do(self, activity: Activity, day: Day, clock: Clock, deadline: Deadline) -> None:
         ends = day.at(activity.until)
         tries = 0
         self._name = ""
@@ -103,7 +99,7 @@ class People:
                         f"{activity.action.value} was not possible in its slot, until "
                         f"{ends:.0f} s: {trouble}"
                     ) from trouble
-            self._wait(clock, min(clock.now + RETRY_SECONDS, max(ends, clock.now)), stop)
+            self._wait(clock, min(clock.now + RETRY_SECONDS, max(ends, clock.now)))
 
     def _act(self, action: Action) -> str:
         """Does it, and returns the name of the revision or version."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
@@ -57,9 +56,8 @@ class World:
     def time_ns(self) -> int:
         return at_ns(self.now)
 
-    def wait(self, until: float, stop: threading.Event) -> bool:
+    def wait(self, until: float) -> None:
         self.now = max(self.now, until)
-        return False
 
     @property
     def is_over(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -28,9 +27,8 @@ class FakeClock:
 
     now: float = 0.0
 
-    def wait(self, until: float, stop: threading.Event) -> bool:
+    def wait(self, until: float) -> None:
         self.now = max(self.now, until)
-        return stop.is_set()
 
 
 @dataclass
