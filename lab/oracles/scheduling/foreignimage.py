@@ -13,8 +13,14 @@ from typing import Any
 from edge_lab.core.errors import LabError
 from edge_lab.oracles.scheduling.preemption import PodEvent
 
-REFUSALS = ("ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "Failed", "InspectFailed")
-"""Reasons of events by which a kubelet refuses an image."""
+REFUSALS = frozenset(
+    {
+        *("ErrImageNeverPull", "Failed", "InspectFailed"),
+        *("ErrImagePull", "ImageInspectError", "ImagePullBackOff"),
+    }
+)
+"""Reasons by which a kubelet refuses an image, of events (pkg/kubelet/events/event.go in Kubernetes
+1.34, where that of a failed pull is `Failed`), and of containers that wait (images/types.go)."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,9 @@ class ForeignImage:
 def refused(messages: Iterable[str], image: str) -> tuple[str, ...]:
     """Those of the messages, as `reason: message`, by which a kubelet refuses `image`."""
     return tuple(
-        message for message in messages if message.startswith(REFUSALS) and image in message
+        message
+        for message in messages
+        if message.partition(":")[0] in REFUSALS and image in message
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from edge_lab.core.errors import LabError
-from edge_lab.oracles.scheduling.foreignimage import judge_foreign_image, waiting_messages
+from edge_lab.oracles.scheduling.foreignimage import judge_foreign_image, refused, waiting_messages
 from edge_lab.oracles.scheduling.preemption import PodEvent
 
 IMAGE = "edge-lab.local/foreign:1"
@@ -41,6 +41,27 @@ def test_a_crash_loop_is_found() -> None:
 def test_a_container_that_runs_is_found() -> None:
     found = judge_foreign_image(seen({"state": {"running": {}}}), [REFUSED], IMAGE)
     assert not found.passed
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        f'Failed: Failed to pull image "{IMAGE}": no match for platform in manifest',
+        f'InspectFailed: Failed to inspect image "{IMAGE}": rpc error',
+        f'ImagePullBackOff: Back-off pulling image "{IMAGE}"',
+    ],
+)
+def test_each_reason_of_the_kubelet_is_a_refusal(message: str) -> None:
+    assert refused([message], IMAGE) == (message,)
+
+
+@pytest.mark.parametrize(
+    "reason", ["FailedMount", "FailedScheduling", "FailedCreatePodSandBox", "ErrImagePullOther"]
+)
+def test_a_reason_that_only_begins_like_a_refusal_is_none(reason: str) -> None:
+    message = f'{reason}: image volume "{IMAGE}" cannot be mounted'
+    assert refused([message], IMAGE) == ()
+    assert not judge_foreign_image(seen(waiting("ContainerCreating")), [message], IMAGE).passed
 
 
 @pytest.mark.parametrize("events", [[], ["Scheduled: x"], ["Failed: some other image"]])
