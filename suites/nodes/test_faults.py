@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import allure
 import pytest
 
+from edge_lab.faults.catalog import kind_named
 from edge_lab.faults.engine import FaultEngine
-from edge_lab.faults.kinds import ClockJump, DiskFull, NodeFault, Pause, SlowDisk
 from edge_lab.fixtures.autonomy import Autonomy
 from edge_lab.oracles.autonomy import Expectation
 from suites.edges import all_passed, edges, until_lost
@@ -25,27 +25,27 @@ GOES_ON = Expectation()
 
 
 @pytest.mark.parametrize(
-    ("kind", "more", "expect"),
+    ("kind", "settings", "expect"),
     [
         pytest.param(
-            Pause, {}, STANDS_STILL, id="paused", marks=pytest.mark.scenario("node paused")
+            "pause", {}, STANDS_STILL, id="paused", marks=pytest.mark.scenario("node paused")
         ),
         pytest.param(
-            ClockJump,
+            "clock-jump",
             {"seconds": -3600},
             GOES_ON,
             id="clock-back",
             marks=pytest.mark.scenario("clock an hour behind"),
         ),
         pytest.param(
-            DiskFull,
+            "disk-full",
             {"path": "/var", "leave_mib": 400},
             GOES_ON,
             id="disk-nearly-full",
             marks=pytest.mark.scenario("disk nearly full"),
         ),
         pytest.param(
-            SlowDisk,
+            "slow-disk",
             {"iops": 15},
             GOES_ON,
             id="slow-disk",
@@ -53,16 +53,16 @@ GOES_ON = Expectation()
         ),
     ],
 )
-@allure.title("Edge nodes recover from {kind.__name__}, and no sample is lost")
+@allure.title("Edge nodes recover from {kind}, and no sample is lost")
 def test_the_edge_outlives_a_fault_of_its_machine(
     lab: Lab,
     faults: FaultEngine,
     autonomy: Autonomy,
-    kind: type[NodeFault],
-    more: dict[str, object],
+    kind: str,
+    settings: dict[str, object],
     expect: Expectation,
 ) -> None:
-    suffered = [kind.model_validate({"node": node, **more}) for node in edges(lab)]
+    suffered = [kind_named(kind).model_validate({"node": node, **settings}) for node in edges(lab)]
     with autonomy.watching() as watch, faults.inflict_all(suffered):
         autonomy.hold(until_lost(lab))
     all_passed([autonomy.judge(watch, node, expect) for node in edges(lab)])
