@@ -27,16 +27,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from edge_lab.addons.workload.records import CollectedSample, SampleCounts
 from edge_lab.devices.truth import TruthStep
 from edge_lab.evidence.samples import SampleObservation
 from edge_lab.oracles.spans import NANOSECONDS
+from edge_lab.oracles.verdict import Judged
 
 
 @dataclass(frozen=True)
-class SampleVerdict:
+class SampleVerdict(Judged):
     """The verdict on one device and node. `problems` says why it has not passed."""
+
+    separator: ClassVar[str] = "\n  "
 
     node: str
     device: str
@@ -55,17 +59,13 @@ class SampleVerdict:
     problems: tuple[str, ...]
 
     @property
-    def passed(self) -> bool:
-        return not self.problems
-
-    def __str__(self) -> str:
-        head = (
+    def head(self) -> str:
+        return (
             f"{self.device} on {self.node}: {self.written} written, {self.sampled} sampled, "
             f"{self.arrived} arrived, {self.waiting} waiting, {len(self.lost)} lost, "
             f"{len(self.repeated)} repeated, {len(self.wrong)} wrong, {len(self.missed)} missed, "
             f"{len(self.late)} late"
         )
-        return "\n  ".join((head, *self.problems))
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
+from typing import ClassVar
 
 from edge_lab.addons.twins.status import TwinStatus
 from edge_lab.devices.points import REQUESTED_SETPOINT, SEQUENCE, Point
 from edge_lab.devices.truth import TruthStep
 from edge_lab.oracles.spans import NANOSECONDS, Held, Span, held
+from edge_lab.oracles.verdict import Judged
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,10 @@ class JudgedValue:
 
 
 @dataclass(frozen=True)
-class TwinVerdict:
+class TwinVerdict(Judged):
     """The verdict on one twin. `problems` says why it has not passed."""
+
+    separator: ClassVar[str] = "\n  "
 
     twin: str
     judged: int
@@ -94,17 +98,13 @@ class TwinVerdict:
     problems: tuple[str, ...]
 
     @property
-    def passed(self) -> bool:
-        return not self.problems
-
-    def __str__(self) -> str:
-        head = (
+    def head(self) -> str:
+        return (
             f"{self.twin}: {self.judged} values judged, {len(self.wrong)} wrong, "
             f"{len(self.back)} went back, {len(self.late)} late, {len(self.missing)} missing, "
             f"{len(self.stuck)} stuck, "
             f"oldest {self.oldest:.1f} s, longest silence {self.silence:.1f} s"
         )
-        return "\n  ".join((head, *self.problems))
 
 
 def judge_twin(

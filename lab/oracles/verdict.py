@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 from edge_lab.measuring.measures import Measure
 from edge_lab.measuring.spread import spread
 
 
+class Judged(ABC):
+    """Base of what an oracle says: it passes if there are no problems."""
+
+    separator: ClassVar[str] = "; "
+    """Between the parts of the text."""
+
+    problems: tuple[str, ...]
+    """Why it has not passed."""
+
+    @property
+    def passed(self) -> bool:
+        return not self.problems
+
+    @property
+    @abstractmethod
+    def head(self) -> str:
+        """What was found, without the problems."""
+
+    def __str__(self) -> str:
+        return self.separator.join((self.head, *self.problems))
+
+
 @dataclass(frozen=True)
-class Verdict:
+class Verdict(Judged):
     """The verdict on one node in one run. Oracles may derive extended ones."""
 
     node: str
@@ -22,11 +46,11 @@ class Verdict:
     """The evidence, one line each."""
 
     @property
-    def passed(self) -> bool:
-        return not self.problems
-
-    def __str__(self) -> str:
+    def head(self) -> str:
         row = "; ".join(f"{line.heading} {line.text}" for line in spread(self.measures))
         head = f"{self.node} with {self.runtime} {'passed' if self.passed else 'failed'}"
+        return f"{head}: {row}" if row else head
+
+    def __str__(self) -> str:
         problems = (f"! {problem}" for problem in self.problems)
-        return "\n  ".join((f"{head}: {row}" if row else head, *problems, *self.evidence))
+        return "\n  ".join((self.head, *problems, *self.evidence))

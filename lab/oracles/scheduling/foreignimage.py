@@ -12,6 +12,7 @@ from typing import Any
 
 from edge_lab.core.errors import LabError
 from edge_lab.oracles.scheduling.preemption import PodEvent
+from edge_lab.oracles.verdict import Judged
 
 REFUSALS = frozenset(
     {
@@ -24,7 +25,7 @@ REFUSALS = frozenset(
 
 
 @dataclass(frozen=True)
-class ForeignImage:
+class ForeignImage(Judged):
     """The verdict on one pod."""
 
     waiting: str
@@ -35,12 +36,9 @@ class ForeignImage:
     problems: tuple[str, ...]
 
     @property
-    def passed(self) -> bool:
-        return not self.problems
-
-    def __str__(self) -> str:
-        head = f"waits because of {self.waiting or 'nothing'}, {self.restarts} restarts"
-        return "; ".join((head, *self.named_by, *self.problems))
+    def head(self) -> str:
+        waits = f"waits because of {self.waiting or 'nothing'}, {self.restarts} restarts"
+        return self.separator.join((waits, *self.named_by))
 
 
 def refused(messages: Iterable[str], image: str) -> tuple[str, ...]:

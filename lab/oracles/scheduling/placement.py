@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from edge_lab.core.errors import LabError
+from edge_lab.oracles.verdict import Judged
 
 Object = Mapping[str, Any]
 
@@ -31,7 +32,7 @@ _HARD = ("NoSchedule", "NoExecute")
 
 
 @dataclass(frozen=True)
-class Placement:
+class Placement(Judged):
     """The verdict on where one pod is."""
 
     pod: str
@@ -43,13 +44,10 @@ class Placement:
     problems: tuple[str, ...]
 
     @property
-    def passed(self) -> bool:
-        return not self.problems
-
-    def __str__(self) -> str:
+    def head(self) -> str:
         where = f"is on {self.node}" if self.node else "is on no node"
         may = ", ".join(self.allowed) or "none"
-        return "; ".join((f"{self.pod} {where}, may be on {may}", *self.problems))
+        return f"{self.pod} {where}, may be on {may}"
 
 
 def placement(

@@ -9,6 +9,7 @@ from typing import Any
 from edge_lab.core.errors import LabError
 from edge_lab.oracles.scheduling.placement import PENDING_REASON
 from edge_lab.oracles.spans import NANOSECONDS
+from edge_lab.oracles.verdict import Judged
 
 PREEMPTED = "PreemptionByScheduler"
 """The reason of the condition DisruptionTarget of a preempted pod."""
@@ -31,7 +32,7 @@ class PodEvent:
 
 
 @dataclass(frozen=True)
-class Preemption:
+class Preemption(Judged):
     """The verdict on a preemption."""
 
     running_after_s: float | None
@@ -45,15 +46,11 @@ class Preemption:
     problems: tuple[str, ...]
 
     @property
-    def passed(self) -> bool:
-        return not self.problems
-
-    def __str__(self) -> str:
-        head = (
+    def head(self) -> str:
+        return (
             f"Running after {_said(self.running_after_s)}, victim gone after "
             f"{_said(self.gone_after_s)}, grace {self.grace_s} s, exit code {self.exit_code}"
         )
-        return "; ".join((head, *self.problems))
 
 
 def judge_preemption(

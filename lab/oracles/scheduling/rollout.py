@@ -10,13 +10,14 @@ from edge_lab.cluster.objects import pod_ready, restart_counts
 from edge_lab.core.errors import LabError
 from edge_lab.oracles.scheduling.preemption import PodEvent
 from edge_lab.oracles.spans import NANOSECONDS
+from edge_lab.oracles.verdict import Judged
 
 REVISION = "pod-template-hash"
 """The label by which pods of two revisions differ."""
 
 
 @dataclass(frozen=True)
-class Rollout:
+class Rollout(Judged):
     """The verdict on one rolling update."""
 
     seconds: float | None
@@ -28,13 +29,9 @@ class Rollout:
     problems: tuple[str, ...]
 
     @property
-    def passed(self) -> bool:
-        return not self.problems
-
-    def __str__(self) -> str:
+    def head(self) -> str:
         took = "not complete" if self.seconds is None else f"complete after {self.seconds:.1f} s"
-        head = f"{took}, at least {self.least_available} available, at most {self.most_pods} pods"
-        return "; ".join((head, *self.problems))
+        return f"{took}, at least {self.least_available} available, at most {self.most_pods} pods"
 
 
 @dataclass(frozen=True)

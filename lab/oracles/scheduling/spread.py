@@ -18,13 +18,14 @@ from edge_lab.oracles.scheduling.placement import (
     unselected,
     untolerated,
 )
+from edge_lab.oracles.verdict import Judged
 
 HONOR = "Honor"
 HARD = "DoNotSchedule"
 
 
 @dataclass(frozen=True)
-class Spread:
+class Spread(Judged):
     """The verdict on all pods of one constraint."""
 
     counts: Mapping[str, int]
@@ -34,18 +35,15 @@ class Spread:
     problems: tuple[str, ...]
 
     @property
-    def passed(self) -> bool:
-        return not self.problems
-
-    @property
     def skew(self) -> int:
         """The difference between the fullest domain and the emptiest."""
         return max(self.counts.values()) - min(self.counts.values())
 
-    def __str__(self) -> str:
+    @property
+    def head(self) -> str:
         counts = ", ".join(f"{domain}: {count}" for domain, count in sorted(self.counts.items()))
         waiting = f"; pending: {', '.join(self.pending)}" if self.pending else ""
-        return "; ".join((f"{counts}{waiting}", *self.problems))
+        return f"{counts}{waiting}"
 
 
 def spread(
