@@ -193,7 +193,7 @@ class Platform:
         it is switched on with them.
         """
         by_origin = self.manifests(given, Stage.API_SERVER_UP)
-        objects = tuple(each for manifests in by_origin.values() for each in manifests)
+        objects = tuple(manifest for manifests in by_origin.values() for manifest in manifests)
         return self.stack.wait_control_plane(
             cluster, objects, deadline, units=self._server_units(cluster.topology)
         )
@@ -244,7 +244,9 @@ class Platform:
 
     def versions(self, artifacts: Mapping[Want, Artifact], topology: Topology) -> dict[str, str]:
         """By component, the version of what it runs."""
-        found = dict(sorted((each.component, each.version) for each in artifacts.values()))
+        found = dict(
+            sorted((artifact.component, artifact.version) for artifact in artifacts.values())
+        )
         for addon in self.addons:
             found |= addon.versions(topology)
         return found

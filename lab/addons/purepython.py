@@ -54,7 +54,7 @@ def with_requirements(
             need = Requirement(text)
             if need.marker is None or need.marker.evaluate(dict(GUEST_PYTHON)):
                 waiting.append(need.name.lower().replace("_", "-"))
-        waiting = [each for each in waiting if each not in without]
+        waiting = [package for package in waiting if package not in without]
     return tuple(sorted(found))
 
 

@@ -299,4 +299,6 @@ _COMPONENTS = (
     ),
 )
 
-CATALOG: Mapping[str, Component] = MappingProxyType({each.name: each for each in _COMPONENTS})
+CATALOG: Mapping[str, Component] = MappingProxyType(
+    {component.name: component for component in _COMPONENTS}
+)

@@ -226,7 +226,7 @@ class GoBuilder:
             LabError: the disk is full.
             DeadlineExceeded: there was no time left; no process of the build survives.
         """
-        sources = [each.go for each in components if each.go]
+        sources = [component.go for component in components if component.go]
         packages = [source.package for source in sources]
         log = self._logs / f"go-{module.name}-{arch.value}.log"
         with disk_full_as_error(self._caches, DISK_FOR_A_MODULE):

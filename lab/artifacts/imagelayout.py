@@ -58,13 +58,15 @@ class ImageLayout:
         """
         top = self._parsed(self._content("index.json"), "index.json")
         reached = [
-            each
-            for each in self._walk(top, (), _DEEPEST)
-            if not image or image in (each[0]["digest"], *each[1])
+            manifest
+            for manifest, within in self._walk(top, (), _DEEPEST)
+            if not image or image in (manifest["digest"], *within)
         ]
         if not reached:
             raise NoImage(f"it contains no {image or 'image'}")
-        found = {each["digest"]: each for each, _ in reached if self._is_for(each, arch)}
+        found = {
+            manifest["digest"]: manifest for manifest in reached if self._is_for(manifest, arch)
+        }
         if len(found) != 1:
             raise NoImage(f"it contains {len(found) or 'no'} images for linux/{arch.go}, not one")
         (descriptor,) = found.values()
@@ -98,12 +100,12 @@ class ImageLayout:
         """The manifest of each image with the digests of the indexes that contain it."""
         if not depth:
             raise NoImage("its indexes are nested too deeply")
-        for each in index.get("manifests") or ():
-            if each.get("mediaType") in _INDEXES:
-                digest = str(each["digest"])
-                yield from self._walk(self._document(each), (*within, digest), depth - 1)
-            elif each.get("mediaType") in _MANIFESTS:
-                yield each, within
+        for descriptor in index.get("manifests") or ():
+            if descriptor.get("mediaType") in _INDEXES:
+                digest = str(descriptor["digest"])
+                yield from self._walk(self._document(descriptor), (*within, digest), depth - 1)
+            elif descriptor.get("mediaType") in _MANIFESTS:
+                yield descriptor, within
 
     def _is_for(self, manifest: Descriptor, arch: Arch) -> bool:
         # For a single image, the platform is in its configuration.
@@ -160,7 +162,9 @@ def open_layout(place: Path) -> Iterator[ImageLayout]:
             yield ImageLayout(lambda path: _opened(place / path))
         else:
             with tarfile.open(place) as tar:
-                members = {each.name.removeprefix("./"): each for each in tar if each.isreg()}
+                members = {
+                    member.name.removeprefix("./"): member for member in tar if member.isreg()
+                }
                 yield ImageLayout(
                     lambda path: tar.extractfile(members[path]) if path in members else None
                 )

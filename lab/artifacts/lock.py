@@ -176,7 +176,7 @@ def disagreements(
     lock: Lock, owner: ComponentSet, components: Iterable[Component]
 ) -> tuple[str, ...]:
     """Descriptions of all differences between the lock and its owner about `components`."""
-    return tuple(text for each in components for text in _differ(lock, owner, each))
+    return tuple(text for component in components for text in _differ(lock, owner, component))
 
 
 def _differ(lock: Lock, owner: ComponentSet, component: Component) -> list[str]:
@@ -229,14 +229,16 @@ def check_lock(owner: ComponentSet, lock: Lock, wants: Iterable[Want]) -> None:
     components = list(dict.fromkeys(want.component for want in wants))
     for name in components:
         if _differ(lock, owner, owner.by_name[name]):
-            found = disagreements(lock, owner, (owner.by_name[each] for each in components))
+            found = disagreements(
+                lock, owner, (owner.by_name[component] for component in components)
+            )
             raise InputError(
                 "lock and catalogue disagree: " + "; ".join(dict.fromkeys(found)),
                 file=owner.lock,
                 line=line_in_lock(owner.lock, "components", name),
                 remedy=_remedy(owner),
             )
-    for want in (each for each in wants if _lacks_pin(owner, lock, each)):
+    for want in (candidate for candidate in wants if _lacks_pin(owner, lock, candidate)):
         raise InputError(
             f"no digest of {want} is pinned, and no other digest of it is published",
             file=owner.lock,

@@ -99,11 +99,13 @@ class ModuleBuilds:
         deadline: Deadline,
     ) -> dict[Want, Artifact]:
         components = [order.component for order in orders]
-        title = f"build {', '.join(each.name for each in components)} ({arch.value})"
+        title = f"build {', '.join(component.name for component in components)} ({arch.value})"
         with step(title) as this, self._cache.scratch() as folder:
-            read = [module_digest(module, each.go) for each in components if each.go]
+            read = [module_digest(module, component.go) for component in components if component.go]
             files = builder.build(module, components, arch, folder, this, deadline)
-            if read != [module_digest(module, each.go) for each in components if each.go]:
+            if read != [
+                module_digest(module, component.go) for component in components if component.go
+            ]:
                 raise BuildFailed(f"{module.shown} was changed during the build")
             this.progress("checking", 1.0)
             found = {}

@@ -86,14 +86,14 @@ def published(release: ReleaseSource, component: Component, arch: Arch, template
 def _moved(offer: Offer, folder: str) -> Offer:
     """The same file in a folder of a mirror, where other checksum files may vouch for it too."""
     path = folder + offer.path
-    own = tuple(folder + each for each in offer.checksums)
+    own = tuple(folder + name for name in offer.checksums)
     return replace(offer, path=path, checksums=(*own, *_common_sums(path)))
 
 
 def _common_sums(path: str) -> tuple[str, ...]:
     folder = path.removesuffix(PurePosixPath(path).name)
     beside = (f"{path}.sha512", f"{path}.sha256")
-    return (*beside, *(folder + each for each in _SUMS))
+    return (*beside, *(folder + name for name in _SUMS))
 
 
 @dataclass(frozen=True)

@@ -44,11 +44,16 @@ class OrderBook:
         """
         owned = {want: self._components.find(want.component) for want in dict.fromkeys(wanted)}
         locks: dict[Path, Lock] = {}
-        for owner in {each.owner.lock: each.owner for each in owned.values()}.values():
+        for owner in {
+            component.owner.lock: component.owner for component in owned.values()
+        }.values():
             locks[owner.lock] = read_lock(owner)
-            theirs = [want for want, each in owned.items() if each.owner == owner]
+            theirs = [want for want, component in owned.items() if component.owner == owner]
             check_lock(owner, locks[owner.lock], theirs)
-        return [_order(want, each, locks[each.owner.lock]) for want, each in owned.items()]
+        return [
+            _order(want, component, locks[component.owner.lock])
+            for want, component in owned.items()
+        ]
 
     def looked_up(self, wanted: Sequence[Want]) -> list[Order | ArtifactState]:
         """An order for each want; if the lock disagrees, a state that reports it.

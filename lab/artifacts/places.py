@@ -61,7 +61,7 @@ class Folder:
         source = self.root / path
         try:
             if source.is_dir():
-                size = sum(each.stat().st_size for each in source.rglob("*") if each.is_file())
+                size = sum(file.stat().st_size for file in source.rglob("*") if file.is_file())
                 with disk_full_as_error(target.parent, size):
                     shutil.copytree(source, target)
                 return

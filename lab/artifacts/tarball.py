@@ -27,15 +27,15 @@ def extract(tarball: Path, member: str, target: Path) -> None:
     seen = 0
     try:
         with tarfile.open(tarball, "r:*") as archive:
-            for each in archive:
-                if not each.isreg() or not _is_it(each.name, member):
+            for entry in archive:
+                if not entry.isreg() or not _is_it(entry.name, member):
                     continue
                 seen += 1
-                content = archive.extractfile(each)
+                content = archive.extractfile(entry)
                 assert content is not None  # it is a regular file
                 with (
                     content,
-                    disk_full_as_error(target.parent, each.size),
+                    disk_full_as_error(target.parent, entry.size),
                     target.open("wb") as sink,
                 ):
                     shutil.copyfileobj(content, sink, 1 << 20)

@@ -146,7 +146,7 @@ def machine() -> dict[str, object]:
         "cores": os.cpu_count(),
         "kernel": platform.release(),
         "python": platform.python_version(),
-        "load": [round(each, 2) for each in os.getloadavg()],
+        "load": [round(average, 2) for average in os.getloadavg()],
         "net.unix.max_dgram_qlen": int(queue),
     }
 
@@ -177,7 +177,7 @@ def main() -> int:
     before = machine()
     figures = measure(arguments.rounds, lambda words: print(words, file=sys.stderr))
     if arguments.json:
-        print(json.dumps({"machine": before, "figures": [asdict(each) for each in figures]}))
+        print(json.dumps({"machine": before, "figures": [asdict(figure) for figure in figures]}))
     else:
         print("\n".join(f"{key}: {value}" for key, value in before.items()))
         print(_table(figures))

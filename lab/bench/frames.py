@@ -39,8 +39,8 @@ class Messages:
         self._iov = bytearray(count * 16)
         self._headers = bytearray(count * 64)
         base, iov_at, self.address = (
-            ctypes.addressof(ctypes.c_char.from_buffer(each))
-            for each in (self.buffer, self._iov, self._headers)
+            ctypes.addressof(ctypes.c_char.from_buffer(memory))
+            for memory in (self.buffer, self._iov, self._headers)
         )
         iov, headers = memoryview(self._iov).cast("Q"), memoryview(self._headers).cast("Q")
         for index in range(count):

@@ -80,5 +80,5 @@ def measure(topology: Topology, stack: str | None = None) -> Times:
 
 def _mib(folder: Path) -> int:
     """The actual disk usage of the files in `folder`."""
-    blocks = sum(each.stat().st_blocks for each in folder.rglob("*") if each.is_file())
+    blocks = sum(file.stat().st_blocks for file in folder.rglob("*") if file.is_file())
     return blocks * 512 // (1024 * 1024)

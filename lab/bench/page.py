@@ -24,7 +24,7 @@ def performance_page(
 ) -> str:
     """The complete docs/performance.md."""
     parts = [_HEAD, _machine(machine)]
-    parts += [_lifecycle(each) for each in times]
+    parts += [_lifecycle(lifecycle) for lifecycle in times]
     if figures:
         parts.append(_fabric(figures))
     return "\n".join(parts)
@@ -73,7 +73,7 @@ def _looks(looks: LookTimes | None) -> str:
 def _proofs(proofs: Sequence[ProofTimes]) -> str:
     if not proofs:
         return ""
-    rows = [(each.title, *_middle(each.seen), *_middle(each.healed)) for each in proofs]
+    rows = [(proof.title, *_middle(proof.seen), *_middle(proof.healed)) for proof in proofs]
     head = ("fault", "seen, median s", "range, s", "healed, median s", "range, s")
     return (
         "\n### Faults that prove themselves\n\n"

@@ -80,8 +80,8 @@ class _VdeEnd:
         self._control.send(struct.pack("<H108s", socket.AF_UNIX, ours))
 
     def close(self) -> None:
-        for each in (self._door, self.data, self._control):
-            each.close()
+        for end in (self._door, self.data, self._control):
+            end.close()
 
 
 @contextlib.contextmanager

@@ -76,8 +76,8 @@ class Limits:
 
     def exceeded_by(self, demands: Mapping[str, Demand]) -> str:
         """A description of what exceeds the limits; empty if it fits."""
-        memory = sum(each.memory_mib for each in demands.values())
-        cpus = sum(each.cpus for each in demands.values())
+        memory = sum(demand.memory_mib for demand in demands.values())
+        cpus = sum(demand.cpus for demand in demands.values())
         if self.memory_mib is not None and memory > self.memory_mib:
             return f"{memory} of {self.memory_mib} MiB of memory"
         if self.cpus is not None and cpus > self.cpus:
@@ -165,10 +165,10 @@ def _is_given(limits: Limits, demand: Demand) -> bool:
 def _try(run: RunDir, demand: Demand, limits: Limits) -> bool:
     """Admits the lab if it fits, and no earlier lab is waiting."""
     with _alone():
-        others = {name: each for name, each in demands().items() if name != run.lab}
-        if any(not each.admitted and each.since < demand.since for each in others.values()):
+        others = {name: other for name, other in demands().items() if name != run.lab}
+        if any(not other.admitted and other.since < demand.since for other in others.values()):
             return False
-        admitted = {name: each for name, each in others.items() if each.admitted}
+        admitted = {name: other for name, other in others.items() if other.admitted}
         # A lab that is alone on the host never waits.
         if admitted and limits.exceeded_by({**admitted, run.lab: demand}):
             return False
@@ -189,7 +189,7 @@ def demands() -> dict[str, Demand]:
         held = lock_holder(run.lock) is not None
         if held or (demand.admitted and any(processes_of(run.path))):
             found[name] = demand
-    return dict(sorted(found.items(), key=lambda each: each[1].since))
+    return dict(sorted(found.items(), key=lambda entry: entry[1].since))
 
 
 def _of_state(run: RunDir) -> Demand | None:

@@ -96,7 +96,7 @@ def require_external_nodes(topology: Topology) -> None:
         ThreadPoolExecutor(len(nodes)) as pool,
     ):
         asked = [pool.submit(lacks, topology, node, deadline) for node in nodes]
-        found = [message for message in (each.result() for each in asked) if message]
+        found = [message for message in (answer.result() for answer in asked) if message]
     if found:
         raise InputError("\n".join(found), remedy="See the requirements in docs/real-hardware.md.")
 
@@ -110,10 +110,10 @@ def give_back_nodes(run: RunDir) -> tuple[GivenBack, ...]:
         return ()
     if state is None:
         return ()
-    nodes = [each for each in external_machines(run, state) if each.handed_over.exists()]
+    nodes = [machine for machine in external_machines(run, state) if machine.handed_over.exists()]
     if not nodes:
         return ()
     deadline = Deadline.scaled(GIVE_BACK_SECONDS)
     with ThreadPoolExecutor(len(nodes)) as pool:
         found = list(pool.map(lambda machine: machine.give_back(deadline), nodes))
-    return tuple(each for each in found if each is not None)
+    return tuple(message for message in found if message is not None)

@@ -71,7 +71,7 @@ class Plan:
         parts = {
             "topology": self.topology.model_dump(mode="json", exclude={"stacks"}),
             "stack": self.platform.name,
-            "artifacts": sorted(each.sha256 for each in self.artifacts.values()),
+            "artifacts": sorted(artifact.sha256 for artifact in self.artifacts.values()),
             "images": {arch.value: image.digest for arch, image in self.images.items()},
             "container images": self.container_images.sha256,
             "more": more,

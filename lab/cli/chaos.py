@@ -176,16 +176,20 @@ def _schedule_json(plan: Plan) -> dict[str, Any]:
         "seed": plan.seed,
         "lasts_s": plan.lasts_s,
         "faults": [
-            {"at_s": item.at_s, "for_s": item.for_s, "fault": item.fault.model_dump(mode="json")}
-            for item in plan.schedule()
+            {
+                "at_s": planned.at_s,
+                "for_s": planned.for_s,
+                "fault": planned.fault.model_dump(mode="json"),
+            }
+            for planned in plan.schedule()
         ],
     }
 
 
 def _schedule_table(plan: Plan) -> Table:
     table = wrapped(plain_table("", "at", "for", "fault"))
-    for item in plan.schedule():
-        table.add_row(*item.times, escape(item.fault.title))
+    for planned in plan.schedule():
+        table.add_row(*planned.times, escape(planned.fault.title))
     return table
 
 

@@ -64,7 +64,7 @@ def _complete_from(which: str, incomplete: str) -> Iterator[str]:
         topology = attach(chosen(None)).topology
     except EdgeLabError:
         return
-    names = [each.name for each in getattr(topology, which)]
+    names = [part.name for part in getattr(topology, which)]
     yield from (name for name in names if name.startswith(incomplete))
 
 

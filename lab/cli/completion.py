@@ -24,7 +24,7 @@ class LabGroup(TyperGroup):
         if not equals and len(args) > 1:
             shell = args[1]
         if shell in SHELLS:
-            param = next(each for each in self.params if option in each.opts)
+            param = next(known for known in self.params if option in known.opts)
             _DO[option](ctx, param, shell)
         if shell or equals:
             raise InputError(

@@ -89,8 +89,12 @@ def _data(report: FlakyReport, tests: tuple[TestHistory, ...]) -> dict[str, Any]
                 "lab_errors": _rate(test.lab_errors),
                 "reasons": test.reasons,
                 "runs": [
-                    {"folder": each.run, "revision": each.revision, "outcome": each.outcome.value}
-                    for each in test.sights
+                    {
+                        "folder": sight.run,
+                        "revision": sight.revision,
+                        "outcome": sight.outcome.value,
+                    }
+                    for sight in test.sights
                 ],
             }
             for test in tests

@@ -40,7 +40,7 @@ def check_file(path: Path, option: str) -> None:
 def check_folder(path: Path, option: str) -> None:
     """InputError if `path` is not a writable folder and cannot become one. Leaves no new folder."""
     with _told(path, option):
-        new = [each for each in (path, *path.parents) if not os.path.lexists(each)]
+        new = [folder for folder in (path, *path.parents) if not os.path.lexists(folder)]
         try:
             path.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=path):

@@ -164,7 +164,9 @@ class Kubectl:
         Like kubectl, continues with the next object if the API server refuses one.
         """
         if isinstance(manifest, str):
-            manifests: list[Manifest] = [each for each in yaml.safe_load_all(manifest) if each]
+            manifests: list[Manifest] = [
+                document for document in yaml.safe_load_all(manifest) if document
+            ]
         else:
             manifests = [manifest] if isinstance(manifest, Mapping) else list(manifest)
         troubles: list[StatusError] = []
@@ -291,9 +293,9 @@ class Kubectl:
 
     def pending_requests(self, deadline: Deadline) -> Iterator[CertificateRequest]:
         """The pending certificate signing requests."""
-        for item in self.items("certificatesigningrequests", deadline=deadline):
-            if not item.get("status", {}).get("conditions"):
-                yield CertificateRequest.from_object(item)
+        for request in self.items("certificatesigningrequests", deadline=deadline):
+            if not request.get("status", {}).get("conditions"):
+                yield CertificateRequest.from_object(request)
 
     def approve_csr(self, name: str, deadline: Deadline) -> None:
         """Approves the request; the caller must have checked its content."""

@@ -58,11 +58,15 @@ def _objections(request: CertificateRequest, topology: Topology) -> Iterator[str
         return
     if not csr.is_signature_valid:
         yield "it is not signed with the key that it names"
-    names = [str(each.value) for each in csr.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    names = [
+        str(attribute.value)
+        for attribute in csr.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    ]
     if names != [request.username]:
         yield f"its common name is {_listed(names)}, its sender {request.username}"
     groups = [
-        str(each.value) for each in csr.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+        str(attribute.value)
+        for attribute in csr.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
     ]
     if groups != [NODES_GROUP]:
         yield f"its organization is {_listed(groups)}, not {NODES_GROUP}"
@@ -79,8 +83,8 @@ def _name_objections(
         return
     own = {link.address for link in topology.links_of(node)}
     known = (x509.DNSName, x509.IPAddress)
-    if other := [each for each in names if not isinstance(each, known)]:
-        yield f"it asks for names of the kind {_listed(type(each).__name__ for each in other)}"
+    if other := [name for name in names if not isinstance(name, known)]:
+        yield f"it asks for names of the kind {_listed(type(name).__name__ for name in other)}"
     if foreign := set(names.get_values_for_type(x509.IPAddress)) - own - _ALWAYS:
         yield f"it asks for the addresses {_listed(foreign)}, which are not {node}'s"
     if foreign_names := set(names.get_values_for_type(x509.DNSName)) - _DNS - {node}:

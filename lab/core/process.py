@@ -76,7 +76,9 @@ def processes_of(run: Path | None) -> Iterator[LabProcess]:
             continue
         with contextlib.suppress(OSError):
             variables = _environment(entry).split(b"\0")
-            if not any(each == mark if run else each.startswith(mark) for each in variables):
+            if not any(
+                variable == mark if run else variable.startswith(mark) for variable in variables
+            ):
                 continue
             command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             if command:  # empty for a zombie
@@ -90,7 +92,7 @@ def demand_of_others() -> float:
     In the unit of the load average, which does not distinguish processes, and still shows a load
     for minutes after its end.
     """
-    spared = {os.getpid(), *(each.pid for each in processes_of(None))}
+    spared = {os.getpid(), *(process.pid for process in processes_of(None))}
     started, before = time.monotonic(), _asked_for(spared)
     time.sleep(DEMAND_SECONDS)
     after, took = _asked_for(spared), time.monotonic() - started
@@ -134,7 +136,7 @@ def end_processes(run: Path, deadline: Deadline, *, argument: str = "") -> list[
     found: dict[int, LabProcess] = {}
 
     def there() -> list[LabProcess]:
-        return [each for each in processes_of(run) if argument in each.command]
+        return [process for process in processes_of(run) if argument in process.command]
 
     def ended(sign: signal.Signals, told: set[int]) -> bool:
         # A process that ended during the search may have started one that was not listed yet.

@@ -206,9 +206,9 @@ def _as_input_error(
                 remedy=f"{did_you_mean(said, tags)}Available: {', '.join(tags)}.",
             )
     told = [
-        str(each.get("ctx", {}).get("error") or each["msg"])
-        for each in errors
-        if _place(tree, each) == loc
+        str(error.get("ctx", {}).get("error") or error["msg"])
+        for error in errors
+        if _place(tree, error) == loc
     ]
     message = str(cause) if cause is not None else "; or ".join(dict.fromkeys(told))
     got = "" if isinstance(first["input"], dict | list) else f" (it says {first['input']!r})"
@@ -230,10 +230,10 @@ def _worth_telling(errors: Sequence[ErrorDetails], tree: Any) -> ErrorDetails:
     while True:
         # For a union, the location of an error contains the name of the model that was tried.
         forks: dict[Loc, dict[str | int, list[ErrorDetails]]] = {}
-        for each in left:
-            for at, part in enumerate(each["loc"]):
-                if not _has(_follow(tree, each["loc"][:at]), part):
-                    forks.setdefault(each["loc"][:at], {}).setdefault(part, []).append(each)
+        for error in left:
+            for at, part in enumerate(error["loc"]):
+                if not _has(_follow(tree, error["loc"][:at]), part):
+                    forks.setdefault(error["loc"][:at], {}).setdefault(part, []).append(error)
                     break
         rivals = next(
             (
@@ -246,8 +246,8 @@ def _worth_telling(errors: Sequence[ErrorDetails], tree: Any) -> ErrorDetails:
         if rivals is None:
             break
         best = min(rivals.values(), key=_badness)
-        losers = [id(each) for form in rivals.values() if form is not best for each in form]
-        left = [each for each in left if id(each) not in losers]
+        losers = [id(error) for form in rivals.values() if form is not best for error in form]
+        left = [error for error in left if id(error) not in losers]
     # A misspelt key is also reported as missing; show the misspelling.
     return min(left, key=lambda error: error["type"] != "extra_forbidden")
 
@@ -255,7 +255,7 @@ def _worth_telling(errors: Sequence[ErrorDetails], tree: Any) -> ErrorDetails:
 def _are_missing_keys(forms: Mapping[str | int, list[ErrorDetails]], place: Loc) -> bool:
     """Whether the names are keys that are missing in one model, rather than names of models."""
     missing = [
-        all(each["type"] == "missing" and len(each["loc"]) == len(place) + 1 for each in form)
+        all(error["type"] == "missing" and len(error["loc"]) == len(place) + 1 for error in form)
         for form in forms.values()
     ]
     return sum(missing) >= len(missing) - 1
@@ -263,8 +263,8 @@ def _are_missing_keys(forms: Mapping[str | int, list[ErrorDetails]], place: Loc)
 
 def _badness(form: Sequence[ErrorDetails]) -> tuple[int, int, int]:
     """How badly the value matches one model of a union; the best match is reported."""
-    shallow = max(len(each["loc"]) for each in form)
-    strange = sum(each["type"] in ("extra_forbidden", "literal_error") for each in form)
+    shallow = max(len(error["loc"]) for error in form)
+    strange = sum(error["type"] in ("extra_forbidden", "literal_error") for error in form)
     return strange, len(form), -shallow
 
 
@@ -336,7 +336,7 @@ def _values_known_at(form: Any, loc: Loc, key: str) -> list[str]:
     """The permitted values of a key, if they are all listed."""
     fields = (model.model_fields.get(key) for model in _models_at(form, loc))
     values = (typing.get_args(field.annotation) for field in fields if field is not None)
-    return [str(value) for each in values for value in each]
+    return [str(value) for permitted in values for value in permitted]
 
 
 def _models_at(form: Any, loc: Loc) -> list[type[BaseModel]]:
@@ -370,7 +370,7 @@ def _names_of(arm: Any) -> set[str]:
     """Names by which pydantic may refer to a model of a union: tag, literal or class name."""
     names: set[str] = set()
     if typing.get_origin(arm) is Annotated:
-        names |= {each.tag for each in typing.get_args(arm) if isinstance(each, Tag)}
+        names |= {argument.tag for argument in typing.get_args(arm) if isinstance(argument, Tag)}
         arm = typing.get_args(arm)[0]
     if typing.get_origin(arm) in (typing.Union, types.UnionType):
         return names

@@ -73,7 +73,7 @@ class Trust:
         if not found:
             raise LabError(f"the trust store {self._folder} has no certificate (*.pem, *.crt)")
         self._authorities = [certificate for certificate in found if is_authority(certificate)]
-        self._pinned = frozenset(each.fingerprint(hashes.SHA256()) for each in found)
+        self._pinned = frozenset(certificate.fingerprint(hashes.SHA256()) for certificate in found)
 
     def trusts(self, chain: Chain) -> bool:
         """Whether its leaf is in the folder, or was issued by an authority in it."""

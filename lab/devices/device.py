@@ -223,9 +223,11 @@ class Device:
     def _take_signals(self, step: TruthStep) -> None:
         asked, seed = self._spec.nodes, self._spec.seed
         if asked.signals:
-            found = {each: reading(each, seed, step.seq, asked.anomaly) for each in asked.signals}
-            values = {signal.value: each.value for signal, each in found.items()}
-            clean = {signal.value: each.clean for signal, each in found.items()}
+            found = {
+                signal: reading(signal, seed, step.seq, asked.anomaly) for signal in asked.signals
+            }
+            values = {signal.value: shown.value for signal, shown in found.items()}
+            clean = {signal.value: shown.clean for signal, shown in found.items()}
             self._truth.add(TruthSignals(step.seq, step.time, values, clean))
             self._shown.signals = found
 

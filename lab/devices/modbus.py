@@ -50,7 +50,9 @@ class ModbusServer(Server):
         """Executes a request frame; returns the answer frame, empty if there is none."""
 
     def addresses(self) -> dict[str, str]:
-        found = {each.point.name: str(each.address) for each in registers_of(self._points)}
+        found = {
+            register.point.name: str(register.address) for register in registers_of(self._points)
+        }
         flags = enumerate(self._shown.plant.flags)
         return {
             **found,

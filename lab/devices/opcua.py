@@ -87,7 +87,7 @@ class OpcUaServer(Server):
     def addresses(self) -> dict[str, str]:
         plant = self._shown.plant
         names = [SEQUENCE, *(point.name for point in plant.points), REQUESTED_SETPOINT]
-        signals = {each.value: node_id(SIGNALS, each) for each in self._options.signals}
+        signals = {signal.value: node_id(SIGNALS, signal) for signal in self._options.signals}
         return {**{name: node_id(plant.name, name) for name in names}, **signals}
 
     def values(self, raw: dict[str, int]) -> dict[str, Value]:
@@ -286,7 +286,7 @@ class OpcUaServer(Server):
         shown = self._shown
         when = _time(shown.time)
         values: dict[str, Value] = {SEQUENCE: shown.seq, **self.values(shown.raw)}
-        values.update({signal.value: each.value for signal, each in shown.signals.items()})
+        values.update({signal.value: reading.value for signal, reading in shown.signals.items()})
         data = {name: self._data(name, value, when) for name, value in values.items()}
         # First all values without an await: a Read in between sees the complete new step …
         self._answer_with(data)

@@ -190,7 +190,9 @@ class Session(InternalSession):  # type: ignore[misc]
         late = [subscription for subscription in self._subscriptions if subscription.late]
         if not late:
             return None
-        return min(late, key=lambda each: (-each.priority, each.late_since)).next_result()
+        return min(
+            late, key=lambda subscription: (-subscription.priority, subscription.late_since)
+        ).next_result()
 
     def _end_if_nothing_is_left(self) -> None:
         if not self._subscriptions and not self._last_results:

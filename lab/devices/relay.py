@@ -76,7 +76,7 @@ class Relay:
     @property
     def clients(self) -> int:
         """Open connections, without the device's own."""
-        return sum(not each.own for each in self._connections)
+        return sum(not connection.own for connection in self._connections)
 
     def is_own(self, peer: object) -> bool:
         """Whether a connection comes from the device itself."""
@@ -104,7 +104,9 @@ class Relay:
                 if fault.period_s:
                     self._dropping = asyncio.create_task(self._drop_again(fault.period_s))
             case Untrusted():
-                await self._drop(frozenset(each for each in everyone if not each.own))
+                await self._drop(
+                    frozenset(connection for connection in everyone if not connection.own)
+                )
         for connection in self._connections:
             connection.settle()
         if self._listener is None and not isinstance(fault, Gone):

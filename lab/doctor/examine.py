@@ -45,7 +45,7 @@ def doctor(
         rows = store.state([want for wanted in wants.values() for want in wanted])
         state = {Want(row.component, row.arch): row for row in rows}
         stacks = _judge(wants, state)
-        chosen = next((each.name for each in stacks if each.chosen), None)
+        chosen = next((stack.name for stack in stacks if stack.chosen), None)
         used = wants[chosen] if chosen else ()
         all_cached = bool(used) and all(state[w].state is Availability.CACHED for w in used)
         this = Examination(host or Host(), topology, cache_home(), all_cached)
@@ -70,7 +70,7 @@ def _judge(
         missing = tuple(
             str(want) for want in dict.fromkeys(needed) if state[want].state is Availability.MISSING
         )
-        first = not missing and not any(each.ok for each in findings)
+        first = not missing and not any(finding.ok for finding in findings)
         findings.append(StackFinding(name=name, ok=not missing, chosen=first, missing=missing))
     return tuple(findings)
 

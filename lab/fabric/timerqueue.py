@@ -20,8 +20,8 @@ class TimerQueue(Generic[T]):
     def __len__(self) -> int:
         return len(self._heap)
 
-    def add(self, due: int, thing: T) -> None:
-        heapq.heappush(self._heap, (due, next(self._numbers), thing))
+    def add(self, due: int, item: T) -> None:
+        heapq.heappush(self._heap, (due, next(self._numbers), item))
 
     @property
     def next_due(self) -> int | None:
@@ -40,10 +40,10 @@ class TimerQueue(Generic[T]):
         if taken:
             self._heap[:] = [entry for entry in self._heap if not wanted(entry[2])]
             heapq.heapify(self._heap)
-        return [(due, thing) for due, _, thing in sorted(taken, key=lambda entry: entry[:2])]
+        return [(due, item) for due, _, item in sorted(taken, key=lambda entry: entry[:2])]
 
     def clear(self) -> list[T]:
         """Removes and returns all items, in the order of their due times."""
-        things = [thing for _, _, thing in sorted(self._heap, key=lambda entry: entry[:2])]
+        items = [item for _, _, item in sorted(self._heap, key=lambda entry: entry[:2])]
         self._heap.clear()
-        return things
+        return items

@@ -86,7 +86,7 @@ def _announced(plan: Plan) -> AnnouncedPlan:
         began=time.time_ns(),
         lasts_s=plan.lasts_s,
         faults=tuple(
-            PlannedItem(at_s=item.at_s, ends_s=item.ends_s, title=item.fault.title)
-            for item in plan.schedule()
+            PlannedItem(at_s=planned.at_s, ends_s=planned.ends_s, title=planned.fault.title)
+            for planned in plan.schedule()
         ),
     )

@@ -129,14 +129,14 @@ class FaultEngine:
         return self._journal.history()
 
 
-def _at_once(do: Callable[[T], object], things: Iterable[T], title: str) -> None:
-    """Runs it for each in parallel; raises the first error when all have finished."""
+def _at_once(do: Callable[[T], object], subjects: Iterable[T], title: str) -> None:
+    """Runs `do` for each in parallel; raises the first error when all have finished."""
     with step(title) as outer, ThreadPoolExecutor() as pool:
 
-        def one(thing: T) -> None:
+        def run(subject: T) -> None:
             with step(title, parent=outer):
-                do(thing)
+                do(subject)
 
-        done = [pool.submit(one, thing) for thing in things]
+        done = [pool.submit(run, subject) for subject in subjects]
     for result in done:
         result.result()

@@ -144,7 +144,7 @@ _INPUTS: typing.Mapping[object, Input] = {
 def _without_none(annotation: object) -> object:
     """The type of a field, without None."""
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        inner = [each for each in typing.get_args(annotation) if each is not type(None)]
+        inner = [argument for argument in typing.get_args(annotation) if argument is not type(None)]
         return inner[0] if len(inner) == 1 else annotation
     if typing.get_origin(annotation) is typing.Annotated:
         return typing.get_args(annotation)[0]

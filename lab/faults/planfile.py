@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -126,7 +127,7 @@ def _form(kinds: tuple[type[Fault], ...]) -> PlanForm:
     }
     tagged: list[Any] = [Annotated[form, Tag(name)] for name, form in forms.items()]
     entry: Any = Annotated[
-        functools.reduce(lambda one, other: one | other, tagged),
+        functools.reduce(operator.or_, tagged),
         Discriminator(
             _form_of,
             custom_error_type="no_entry",
@@ -145,9 +146,7 @@ def _timed(kind: type[Fault]) -> type[TimedFault]:
 
 def _union(kinds: Any) -> Any:
     """A union of models that are discriminated by their field `fault`."""
-    return Annotated[
-        functools.reduce(lambda one, other: one | other, kinds), Field(discriminator="fault")
-    ]
+    return Annotated[functools.reduce(operator.or_, kinds), Field(discriminator="fault")]
 
 
 def _extended(model: type[Any], **fields: Any) -> Any:

@@ -376,7 +376,7 @@ class _Run:
 def _players(plan: Plan) -> list[_Player]:
     contradictions = Contradictions(plan.topology)
     players: list[_Player] = []
-    for item in plan.schedule():
-        after = [other for other in players if contradictions.follows(item, other.planned)]
-        players.append(_Player(item, after))
+    for planned in plan.schedule():
+        after = [other for other in players if contradictions.follows(planned, other.planned)]
+        players.append(_Player(planned, after))
     return players

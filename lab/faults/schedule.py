@@ -138,4 +138,4 @@ def _overlap(one: Span, other: Span) -> bool:
 
 def in_order(items: Iterable[Planned]) -> tuple[Planned, ...]:
     """Sorted by start time; stable for equal times."""
-    return tuple(sorted(items, key=lambda item: item.at_s))
+    return tuple(sorted(items, key=lambda planned: planned.at_s))

@@ -127,8 +127,8 @@ class Fleet:
 
     def _missing(self, deadline: Deadline) -> list[str]:
         here = {
-            item["metadata"]["name"]
-            for item in self.place.kubectl.items("nodes", "-l", hollow.SELECTOR, deadline=deadline)
+            node["metadata"]["name"]
+            for node in self.place.kubectl.items("nodes", "-l", hollow.SELECTOR, deadline=deadline)
         }
         return [name for name in self._names if name not in here]
 

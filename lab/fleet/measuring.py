@@ -95,8 +95,8 @@ class FleetMeasuring:
             limit = Deadline.scaled(LOOK_SECONDS)
             limit.wait_for("all leases are seen", lambda: names <= renewals.known())
             pods = {
-                item["metadata"]["name"]
-                for item in place.kubectl.items("pods", "-n", NAMESPACE, deadline=limit)
+                pod["metadata"]["name"]
+                for pod in place.kubectl.items("pods", "-n", NAMESPACE, deadline=limit)
             }
             limit.wait_for("all pods are seen", lambda: pods <= evictions.known())
             breaks = evictions.breaks

@@ -117,8 +117,8 @@ class Lab:
             links=self.link_statuses(),
             devices=tuple(map(self._device_or_unreachable, self.topology.devices)),
             faults=tuple(
-                FaultStatus(id=each.id, title=each.fault.title)
-                for each in FaultJournal(self.run.logs).active()
+                FaultStatus(id=record.id, title=record.fault.title)
+                for record in FaultJournal(self.run.logs).active()
             ),
             processes=host_processes(self.run),
             versions=self.versions,
@@ -127,7 +127,7 @@ class Lab:
     def node_statuses(self, deadline: Deadline) -> tuple[NodeStatus, ...]:
         """The nodes in the API server; LabError if it does not answer."""
         found = self.kubectl.items("nodes", deadline=deadline)
-        return self._nodes({each["metadata"]["name"]: each for each in found})
+        return self._nodes({node["metadata"]["name"]: node for node in found})
 
     def pod_statuses(self, deadline: Deadline) -> tuple[PodStatus, ...]:
         """All pods in the API server; LabError if it does not answer."""
@@ -206,7 +206,7 @@ class Lab:
 
     def check_link(self, link: str) -> None:
         """InputError if there is no such link."""
-        named("link", link, {each.name: each for each in self.topology.links})
+        named("link", link, {known.name: known for known in self.topology.links})
 
     @contextlib.contextmanager
     def capturing(self, link: str, path: Path, limits: Limits | None = None) -> Iterator[Capture]:

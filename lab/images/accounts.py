@@ -25,7 +25,7 @@ def write_accounts(root: Path, recipe: Recipe) -> None:
     for user in recipe.users:
         if not user.group:
             group.append(f"{user.name}:x:{user.id}:")
-    group += [f"{each.name}:x:{each.id}:" for each in recipe.groups]
+    group += [f"{entry.name}:x:{entry.id}:" for entry in recipe.groups]
     number = {line.split(":")[0]: line.split(":")[2] for line in group}
     for user in recipe.users:
         gid = number.get(user.group or user.name)

@@ -176,7 +176,7 @@ def _enable(root: Path, recipe: Recipe) -> None:
     folders = ("etc/systemd/system", "usr/lib/systemd/system")
     for target, units in recipe.enable.items():
         for unit in units:
-            place = next((each for each in folders if (root / each / unit).exists()), None)
+            place = next((folder for folder in folders if (root / folder / unit).exists()), None)
             if place is None:
                 raise LabError(f"the recipe enables {unit}, which no package or file provides")
             _link(root / f"etc/systemd/system/{target}.wants/{unit}", f"/{place}/{unit}")

@@ -65,7 +65,7 @@ def module_files(root: Path, wanted: DebianModules) -> tuple[PayloadFile, ...]:
             raise LabError(f"the packages in {root} contain no Python module {module}")
         for path in _files(top / module):
             name = path.relative_to(top).as_posix()
-            if not name.startswith(tuple(f"{each}/" for each in wanted.leave_out)):
+            if not name.startswith(tuple(f"{folder}/" for folder in wanted.leave_out)):
                 found[f"{PYTHON}/{name}"] = path
                 if path.suffix == ".so":
                     compiled.append(path)

@@ -160,7 +160,7 @@ def build_images(
                     layers = [shell, *_own_layers(layout, spec, file)]
                     manifest = layout.add_image(arch, layers, spec.entrypoint)
                 manifests[spec.reference].append(manifest)
-        indexes = {reference: layout.add_index(each) for reference, each in manifests.items()}
+        indexes = {reference: layout.add_index(parts) for reference, parts in manifests.items()}
         draft = scratch / "image.tar"
         layout.write(draft, indexes)
         with draft.open("rb") as stream:
@@ -227,7 +227,9 @@ def _blobs_of_others(whole: tarfile.TarFile, arch: Arch) -> set[str]:
     for index in document("index.json")["manifests"]:
         for manifest in document(f"blobs/sha256/{blob(index)}")["manifests"]:
             content = document(f"blobs/sha256/{blob(manifest)}")
-            parts = {blob(each) for each in (manifest, content["config"], *content["layers"])}
+            parts = {
+                blob(descriptor) for descriptor in (manifest, content["config"], *content["layers"])
+            }
             mine = manifest["platform"]["architecture"] == arch.go
             (ours if mine else theirs).update(parts)
     if not ours:

@@ -134,10 +134,10 @@ class Recipe(_Model):
     def _ids_are_used_once(self) -> Recipe:
         for kind, known in (("users", self.users), ("groups", self.groups)):
             seen: set[int | str] = set()
-            for each in known:
-                if each.id in seen or each.name in seen:
-                    raise ValueError(f"{kind}: {each.name} ({each.id}) is listed twice")
-                seen |= {each.id, each.name}
+            for account in known:
+                if account.id in seen or account.name in seen:
+                    raise ValueError(f"{kind}: {account.name} ({account.id}) is listed twice")
+                seen |= {account.id, account.name}
         return self
 
     def variant(self, name: str) -> Recipe:

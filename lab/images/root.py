@@ -289,7 +289,7 @@ def _packages(listing: Path) -> tuple[str, ...]:
 
 
 def _versions(packages: tuple[str, ...], kernel: str) -> dict[str, str]:
-    by_name = {name: version for name, version, _ in (each.split("_") for each in packages)}
+    by_name = {name: version for name, version, _ in (package.split("_") for package in packages)}
     found = {"kernel": by_name.get(kernel, "")}
     found |= {key: by_name.get(name, "") for key, name in _VERSIONS.items()}
     return {key: version for key, version in sorted(found.items()) if version}

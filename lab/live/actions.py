@@ -123,7 +123,7 @@ class Actions:
             self._known[action.id] = action
             for old in list(self._known)[:-KEPT]:
                 del self._known[old]
-            self._threads = [each for each in self._threads if each.is_alive()] + [thread]
+            self._threads = [running for running in self._threads if running.is_alive()] + [thread]
             thread.start()
         return action
 

@@ -208,9 +208,9 @@ class LiveLab:
                 "nodes": _while(lost, polls.nodes.part),
                 "links": _while(lost, polls.links.part),
                 "pods": _while(lost, polls.pods.part),
-                "devices": {name: _while(lost, each.part) for name, each in polls.devices.items()},
+                "devices": {name: _while(lost, poll.part) for name, poll in polls.devices.items()},
                 "twins": _while(lost, polls.twins.part) if polls.twins else Part(),
-                "samples": {node: _while(lost, each.part) for node, each in polls.samples.items()},
+                "samples": {node: _while(lost, poll.part) for node, poll in polls.samples.items()},
                 "faults": self._seen(_while(lost, polls.faults.part)),
                 "plan": _while(lost, polls.plan.part),
             }

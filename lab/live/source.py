@@ -163,7 +163,7 @@ class LabSource:
         except LabError:
             pass
         else:
-            arrived = {each.device: each for each in found if each.node == node}
+            arrived = {counts.device: counts for counts in found if counts.node == node}
         devices = sampled_devices(self.topology, self.topology.node(node))
         return tuple(
             sample_row(node, device.name, counts[device.name], arrived)
@@ -230,7 +230,7 @@ def point_values(device: Device, step: TruthStep) -> tuple[PointValue, ...]:
     """The device's values at that step, in the units of its points."""
     raw = protocol_of(device.protocol).truth_is_raw
     shown: list[PointValue] = []
-    for point in (each.point for each in properties_of(device)):
+    for point in (twin_property.point for twin_property in properties_of(device)):
         if point.name == SEQUENCE:
             value: Value | None = step.seq
         elif point.name == REQUESTED_SETPOINT:

@@ -101,15 +101,17 @@ def _key(arch: Arch, digest: str) -> str:
 def _load(cache: Path) -> dict[str, Accelerator]:
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
         return {
-            key: Accelerator(each["name"], each["reason"], Arch(each["arch"]))
-            for key, each in json.loads(cache.read_text()).items()
+            key: Accelerator(entry["name"], entry["reason"], Arch(entry["arch"]))
+            for key, entry in json.loads(cache.read_text()).items()
         }
     return {}
 
 
 def _store(cache: Path, known: dict[str, Accelerator]) -> None:
     draft = cache.with_suffix(f".{os.getpid()}")
-    draft.write_text(json.dumps({key: asdict(each) for key, each in known.items()}, indent=1))
+    draft.write_text(
+        json.dumps({key: asdict(accelerator) for key, accelerator in known.items()}, indent=1)
+    )
     draft.replace(cache)
 
 

@@ -148,7 +148,7 @@ class ConsoleLog:
             if fatal.kind is Fatal.FAILED_UNIT and any(u in fatal.line for u in allowed_units):
                 continue
             found.append(fatal)
-        panics = [each for each in found if each.kind is Fatal.PANIC]
+        panics = [fatal for fatal in found if fatal.kind is Fatal.PANIC]
         return next(iter(panics or found), None)
 
     def check(

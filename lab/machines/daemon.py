@@ -132,7 +132,7 @@ class LibvirtDaemon:
             self._process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(deadline.within(10).remaining)
-        mine = [each for each in processes_of(self.run.path) if "libvirtd" in each.command]
+        mine = [process for process in processes_of(self.run.path) if "libvirtd" in process.command]
         for process in mine:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, 15)

@@ -229,8 +229,8 @@ def _command_line(
 ) -> None:
     """Settings that libvirt does not support: the management NIC with its ports, and the mark."""
     forwards = "".join(
-        f",hostfwd=tcp:127.0.0.1:{each.host_port}-{MANAGEMENT_ADDRESS.ip}:{each.guest_port}"
-        for each in spec.forwards
+        f",hostfwd=tcp:127.0.0.1:{forward.host_port}-{MANAGEMENT_ADDRESS.ip}:{forward.guest_port}"
+        for forward in spec.forwards
     )
     arguments = [
         "-netdev",

@@ -129,10 +129,10 @@ class Follower(ABC):
 
     def _follow(self) -> None:
         while True:
-            for event, item in self._watch:
+            for event, manifest in self._watch:
                 at = stamp()
                 with self._lock:
-                    self.note(event, item, at)
+                    self.note(event, manifest, at)
             with self._lock:
                 self._breaks += not self._over.is_set()
             if self._again_every is None or self._over.wait(self._again_every):

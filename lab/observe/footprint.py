@@ -49,7 +49,7 @@ class Footprint:
 
     def rows(self) -> list[str]:
         """Formatted lines: one for each unit, the largest first."""
-        ordered = sorted(self.units.items(), key=lambda item: -item[1])
+        ordered = sorted(self.units.items(), key=lambda entry: -entry[1])
         lines = [f"{mib:8.1f} MiB  {unit}" for unit, mib in ordered]
         lines.append(f"{self.available:8.1f} MiB  available of {self.total:.1f}")
         return lines

@@ -146,7 +146,8 @@ def _samples(text: str) -> Samples | None:
     try:
         devices = json.loads(text)["devices"].values()
         return Samples(
-            sum(each["waiting"] for each in devices), sum(each["sampled"] for each in devices)
+            sum(device["waiting"] for device in devices),
+            sum(device["sampled"] for device in devices),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None  # it was being written, or is not the sampler's

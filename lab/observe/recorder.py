@@ -152,11 +152,11 @@ class Recorder:
                 samples = observations(self._lab, Deadline.scaled(OBSERVE_SECONDS))
             except LabError as trouble:
                 reading.progress(f"cannot query the collector: {trouble.message}")
-        watched = tuple(each for each in samples if each.node in self.nodes)
+        watched = tuple(sample for sample in samples if sample.node in self.nodes)
         seen = self._log.in_order()
 
         def of(kind: type[S]) -> tuple[S, ...]:
-            return tuple(each for each in seen if isinstance(each, kind))
+            return tuple(observation for observation in seen if isinstance(observation, kind))
 
         return Recording(
             began=self._began,
@@ -180,7 +180,7 @@ class Recorder:
 
     def pods(self, node: str) -> list[PodSeen]:
         """The pods of a node as last seen through the API server, including removed ones."""
-        return [each for each in self._log.all_newest(PodSeen) if each.node == node]
+        return [pod for pod in self._log.all_newest(PodSeen) if pod.node == node]
 
     def wait_baseline(self, deadline: Deadline) -> None:
         """Waits until each node was seen Ready, with its pods, containers and samples.
@@ -199,7 +199,7 @@ class Recorder:
                 and ready.ready == "True"
                 and all(pod.ready for pod in pods if not pod.gone)
                 and self.newest(WaitingSeen, node) is not None
-                and any(each.running for each in self.containers(node))
+                and any(container.running for container in self.containers(node))
             )
 
         for number, watcher in enumerate(self._watchers):
@@ -217,7 +217,9 @@ class Recorder:
 
     def containers(self, node: str) -> list[ContainerSeen]:
         """The pods of a node by its own last view."""
-        return [each for each in self._log.all_newest(ContainerSeen) if each.node == node]
+        return [
+            container for container in self._log.all_newest(ContainerSeen) if container.node == node
+        ]
 
     # -- the API server's view -----------------------------------------------------------------
 
@@ -245,9 +247,9 @@ class Recorder:
             event("LISTED", listed)
             with self._lab.kubectl.watch(*what) as watch:
                 threading.Thread(target=self._end_when_away, args=(watch,), daemon=True).start()
-                for kind, item in watch:
+                for kind, manifest in watch:
                     self._followed.add(what[0])
-                    event(kind, item)
+                    event(kind, manifest)
             self._ended.wait(LOOK_EVERY / 4)
 
     def _listed(self, what: tuple[str, ...]) -> list[dict[str, Any]] | None:
@@ -344,9 +346,9 @@ class Recorder:
 
     def _look(self, node: str, look: Look, now: int) -> None:
         gone = {
-            PodKey(each.namespace, each.pod, each.uid): ()
-            for each in self.containers(node)
-            if each.running
+            PodKey(container.namespace, container.pod, container.uid): ()
+            for container in self.containers(node)
+            if container.running
         }
         for pod, running in {**gone, **look.running}.items():
             self._log.add(

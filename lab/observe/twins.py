@@ -31,8 +31,8 @@ def observe_twin(
     """
     twin = twin_name(device.name, node)
     seen = watch.sightings(twin)
-    before = [each.status for each in seen if each.time < began]
-    sightings = tuple(each for each in seen if each.time >= began)
+    before = [sighting.status for sighting in seen if sighting.time < began]
+    sightings = tuple(sighting for sighting in seen if sighting.time >= began)
     ended = time.time_ns()
     return TwinObservation(
         twin=twin,
@@ -40,7 +40,9 @@ def observe_twin(
         ended=ended,
         sightings=sightings,
         truth=client.steps(),
-        points={each.point.name: each.point for each in properties_of(device)},
+        points={
+            twin_property.point.name: twin_property.point for twin_property in properties_of(device)
+        },
         raw=protocol_of(device.protocol).truth_is_raw,
         collect_s=collect_s,
         known=reported_values(before[-1]) if before else {},

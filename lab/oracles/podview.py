@@ -75,10 +75,10 @@ def downtime(case: Case, pods: Sequence[Pod]) -> tuple[float, float]:
         silent = _only_silent(case, pod)
         stretches = united(
             part
-            for each in pod.runs
-            if not is_up(each.value, pod.expected)
-            and each not in silent
-            and (part := each.span.within(case.span))
+            for stretch in pod.runs
+            if not is_up(stretch.value, pod.expected)
+            and stretch not in silent
+            and (part := stretch.span.within(case.span))
         )
         case.evidence += [
             f"{case.node} was silent {case.of(run.span)}, {pod.name} ran on" for run in silent
@@ -176,10 +176,10 @@ def _replaced(case: Case, pod: Pod) -> list[str]:
     """Containers that replaced earlier ones; a pod's first containers replace nothing."""
     ids: dict[str, dict[str, None]] = {}
     old: dict[str, int] = {}
-    for each in pod.runs:
-        for run in each.value or ():
+    for stretch in pod.runs:
+        for run in stretch.value or ():
             ids.setdefault(run.uid, {}).update(dict.fromkeys(run.containers))
-            if each.span.start < case.start:
+            if stretch.span.start < case.start:
                 old[run.uid] = len(ids[run.uid])
     return [
         container
@@ -196,9 +196,9 @@ def duplicates(case: Case, pods: Sequence[Pod]) -> int:
     count = 0
     for pod in pods:
         twice = [
-            (part, [run.uid for run in each.value])
-            for each in pod.runs
-            if each.value and len(each.value) > 1 and (part := each.span.within(case.span))
+            (part, [run.uid for run in stretch.value])
+            for stretch in pod.runs
+            if stretch.value and len(stretch.value) > 1 and (part := stretch.span.within(case.span))
         ]
         count += bool(twice)
         case.problems += [
@@ -224,7 +224,7 @@ def recreated(case: Case, pods: Sequence[Pod]) -> int:
 
 def _other_uids(case: Case, pod: Pod) -> list[str]:
     """Each view separately: the uid of a static pod differs from that of its mirror pod."""
-    runs = [(each.span.start, run.uid) for each in pod.runs for run in each.value or ()]
+    runs = [(stretch.span.start, run.uid) for stretch in pod.runs for run in stretch.value or ()]
     views = [(seen.time, seen.uid) for seen in pod.views if not seen.gone]
     told: list[str] = []
     for times, whose in ((views, "the API server's"), (runs, "the node's own")):

@@ -163,8 +163,8 @@ class _Shown:
     def span(self, name: str, value: str, time: int) -> Span | None:
         """The last time span of that value of a property that began by `time`."""
         raw = _raw(value, self.points.get(name))
-        spans = [each.span for each in self.held.get(name, ()) if each.value == raw]
-        return max((each for each in spans if each.start <= time), default=None)
+        spans = [period.span for period in self.held.get(name, ()) if period.value == raw]
+        return max((span for span in spans if span.start <= time), default=None)
 
 
 def _judged(observation: TwinObservation, shown: _Shown) -> Iterator[JudgedValue]:
@@ -258,8 +258,8 @@ def _a_step_sooner(
     """A desired value can be read back at once; the truth shows it with the next step."""
     before = {b.time: a.time for a, b in pairwise(steps)}
     return tuple(
-        Held(Span(before.get(each.span.start, each.span.start), each.span.end), each.value)
-        for each in spans
+        Held(Span(before.get(period.span.start, period.span.start), period.span.end), period.value)
+        for period in spans
     )
 
 

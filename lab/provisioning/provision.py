@@ -79,8 +79,8 @@ class Provision:
 
 
 def _merged(ours: tuple[_F, ...], theirs: tuple[_F, ...]) -> tuple[_F, ...]:
-    by_path = {each.path: each for each in ours}
-    for each in theirs:
-        if by_path.setdefault(each.path, each) != each:
-            raise LabError(f"two parts of the stack write {each.path} in the same guest")
+    by_path = {part.path: part for part in ours}
+    for part in theirs:
+        if by_path.setdefault(part.path, part) != part:
+            raise LabError(f"two parts of the stack write {part.path} in the same guest")
     return tuple(by_path.values())

@@ -109,9 +109,9 @@ def _result(data: dict[str, Any]) -> Result:
     message = str(details.get("message") or "")
     name = str(data.get("fullName") or data["name"])
     parameters = [
-        f"{each['name']}={each['value']}"
-        for each in data.get("parameters") or ()
-        if not each.get("excluded")
+        f"{parameter['name']}={parameter['value']}"
+        for parameter in data.get("parameters") or ()
+        if not parameter.get("excluded")
     ]
     return Result(
         identity=str(data.get("historyId") or " ".join([name, *parameters])),

@@ -47,8 +47,8 @@ class Band:
     def __init__(self, recording: Recording, node: str) -> None:
         self.node = node
         self.ready = [
-            Piece(each.span, READY.get(each.value, ABSENT), each.value)
-            for each in held(
+            Piece(period.span, READY.get(period.value, ABSENT), period.value)
+            for period in held(
                 [(seen.time, seen.ready) for seen in recording.node_seen if seen.node == node],
                 recording.ended,
             )
@@ -56,8 +56,8 @@ class Band:
         answered = [seen for seen in recording.answered if seen.node == node]
         self.answers = answers([(seen.time, seen.answered) for seen in answered], recording.ended)
         boots = held([(seen.time, seen.boot) for seen in answered if seen.boot], recording.ended)
-        self.boots = [each.span.start for each in boots[1:]]
-        start = min((each.began for each in recording.faults), default=recording.began)
+        self.boots = [period.span.start for period in boots[1:]]
+        start = min((fault.began for fault in recording.faults), default=recording.began)
         pods = [
             _pod_row(name.name if name.namespace == NAMESPACE else str(name), states, start)
             for name, states in sightings(recording, node).items()
@@ -91,8 +91,8 @@ def _charts(recording: Recording, node: str) -> list[Chart]:
 def answers(changes: Iterable[tuple[int, bool]], until: int) -> list[Piece]:
     """The row of a subject that answers or is silent."""
     return [
-        Piece(each.span, GOOD if each.value else SILENT, "" if each.value else "silent")
-        for each in held(changes, until)
+        Piece(period.span, GOOD if period.value else SILENT, "" if period.value else "silent")
+        for period in held(changes, until)
     ]
 
 
@@ -100,15 +100,15 @@ def _pod_row(
     name: str, states: Sequence[Held[InSight]], start: int
 ) -> tuple[str, list[Piece], list[int]]:
     before = value_before(states, start) or ()
-    seen = [run for each in states for run in each.value or ()]
+    seen = [run for state in states for run in state.value or ()]
     expected = max((len(run.containers) for run in before or seen), default=1)
-    pieces = [_pod_piece(each, expected) for each in states]
+    pieces = [_pod_piece(state, expected) for state in states]
     known: set[str] = set()
     replaced: list[int] = []
-    for each in states:
-        ids = {container for run in each.value or () for container in run.containers}
+    for state in states:
+        ids = {container for run in state.value or () for container in run.containers}
         if known and ids - known:
-            replaced.append(each.span.start)
+            replaced.append(state.span.start)
         known |= ids
     return name, _joined(pieces), replaced
 

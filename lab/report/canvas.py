@@ -164,8 +164,8 @@ class Axis:
         """Ticks at round seconds, at most so many."""
         length = self.span.seconds
         paces = (pace * 10**power for power in range(12) for pace in (1, 2, 5))
-        nice = (*(each for each in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600)), *paces)
-        pace = next(each for each in nice if length / each <= most)
+        nice = (*(pace for pace in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600)), *paces)
+        pace = next(candidate for candidate in nice if length / candidate <= most)
         first = -(-(self.span.start - self.zero) // (pace * NANOSECONDS))
         time = self.zero + first * pace * NANOSECONDS
         while time <= self.span.end:

@@ -87,10 +87,10 @@ class Comparison(_Model):
 def comparison_of(cells: Iterable[CellRecord]) -> Comparison:
     runs: dict[str, dict[str, dict[str, list[CellRecord]]]] = {}
     runtimes: set[str] = set()
-    for each in cells:
-        runtimes.add(each.runtime)
-        by_runtime = runs.setdefault(each.scenario, {})
-        by_runtime.setdefault(each.runtime, {}).setdefault(each.node, []).append(each)
+    for cell in cells:
+        runtimes.add(cell.runtime)
+        by_runtime = runs.setdefault(cell.scenario, {})
+        by_runtime.setdefault(cell.runtime, {}).setdefault(cell.node, []).append(cell)
     columns = tuple(sorted(runtimes))
     return Comparison(
         columns=columns,

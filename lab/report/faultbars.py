@@ -70,7 +70,7 @@ def _fault_bar(record: FaultRecord, axis: Axis) -> FaultBar:
         (left - axis.left - 6, "left"),
     )
     width = text_width(label, FAULT_TEXT)
-    room, place = next((each for each in places if each[0] >= width), max(places))
+    room, place = next((candidate for candidate in places if candidate[0] >= width), max(places))
     times = (("requested", record.began), ("seen", record.seen), ("healed", record.healed))
     told = [f"{what} {axis.seconds(time):+.1f} s" for what, time in times if time is not None]
     hint = "\n".join((label, ", ".join(told), record.proof, record.cure)).strip()

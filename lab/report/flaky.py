@@ -85,13 +85,13 @@ class TestHistory:
     @property
     def lab_errors(self) -> Rate:
         """Lab errors among all runs in which it began."""
-        begun = [each for each in self.sights if each.outcome in (*_JUDGED, Outcome.BROKEN_LAB)]
-        return Rate(sum(each.outcome is Outcome.BROKEN_LAB for each in begun), len(begun))
+        begun = [sight for sight in self.sights if sight.outcome in (*_JUDGED, Outcome.BROKEN_LAB)]
+        return Rate(sum(sight.outcome is Outcome.BROKEN_LAB for sight in begun), len(begun))
 
     @property
     def reasons(self) -> tuple[str, ...]:
         """The distinct reasons of failures and lab errors."""
-        told = (each.reason for each in self.sights if each.outcome is not Outcome.PASSED)
+        told = (sight.reason for sight in self.sights if sight.outcome is not Outcome.PASSED)
         return tuple(dict.fromkeys(reason for reason in told if reason))
 
 
@@ -116,7 +116,7 @@ def flaky_report(runs: Sequence[AllureRun], *, same_revision: bool = False) -> F
     sights: dict[tuple[str, str], list[Sight]] = {}
     for run in runs:
         revision = "one" if same_revision else run.revision
-        for result in sorted(run.results, key=lambda each: each.started):
+        for result in sorted(run.results, key=lambda test_result: test_result.started):
             key = (result.identity, run.stack)
             names[key] = result.name
             sights.setdefault(key, []).append(

@@ -94,7 +94,7 @@ def _counts(run: RunRecord) -> Iterator[str]:
 
 def _with(run: RunRecord, outcome: Outcome) -> int:
     """The number of tests with that outcome in some phase."""
-    return sum(any(each.outcome is outcome for each in test.problems) for test in run.tests)
+    return sum(any(problem.outcome is outcome for problem in test.problems) for test in run.tests)
 
 
 def _failures(run: RunRecord) -> Iterator[str]:
@@ -132,18 +132,18 @@ def _known(run: RunRecord) -> Iterator[str]:
     known = [(test.known, test) for test in run.tests if test.known]
     if not known:
         return
-    known.sort(key=lambda each: (not each[0].expired, each[0].look_again, each[1].name))
+    known.sort(key=lambda entry: (not entry[0].expired, entry[0].look_again, entry[1].name))
     yield "### Known failures"
     yield ""
     rows = [
         (
-            f"**expired** {each.look_again}" if each.expired else str(each.look_again),
+            f"**expired** {failure.look_again}" if failure.expired else str(failure.look_again),
             escaped(test.name),
             _became(test),
-            link(each.tracker, each.tracker),
-            escaped(each.seen),
+            link(failure.tracker, failure.tracker),
+            escaped(failure.seen),
         )
-        for each, test in known
+        for failure, test in known
     ]
     yield from _table(("look again", "test", "this run", "tracker", "observed"), rows)
 

@@ -52,7 +52,7 @@ def timeline_svg(recording: Recording, title: str) -> str:
 class _Timeline:
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
-        self._faults = sorted(recording.faults, key=lambda each: (each.began, each.id))
+        self._faults = sorted(recording.faults, key=lambda record: (record.began, record.id))
         zero = self._faults[0].began if self._faults else recording.began
         begin = min(
             zero - BEFORE * NANOSECONDS, max(recording.began, zero - MOST_BEFORE * NANOSECONDS)
@@ -87,7 +87,7 @@ class _Timeline:
     # -- background --------------------------------------------------------------------------
 
     def _background(self, top: float, bottom: float) -> None:
-        for span in united(active_span(each, self._axis) for each in self._faults):
+        for span in united(active_span(record, self._axis) for record in self._faults):
             wide = max(1.0, self._axis.width(span))
             x = min(self._axis.x(span.start), RIGHT - wide)
             self._canvas.rect(x, top + 20, wide, bottom - top - 20, SHADE)

@@ -141,7 +141,7 @@ class K3sNode:
         """Links by which the embedded containerd finds images and CNI plugins."""
         if not self.embedded:
             return ()
-        images = [str(PAYLOAD_MOUNT / each.path) for each in archives]
+        images = [str(PAYLOAD_MOUNT / archive.path) for archive in archives]
         images.append(str(PAYLOAD_MOUNT / IMAGE_ARCHIVE))
         return (
             ("/usr/bin/mkdir", "-p", IMPORTED, "/opt/cni"),

@@ -329,7 +329,7 @@ def custom_resources_want() -> Want:
 def custom_resources(ctx: StackContext) -> tuple[Manifest, ...]:
     """KubeEdge's CustomResourceDefinitions."""
     text = ctx.artifact(CRDS, host_arch()).path.read_text(encoding="utf-8")
-    return tuple(each for each in yaml.safe_load_all(text) if each)
+    return tuple(document for document in yaml.safe_load_all(text) if document)
 
 
 def cloudcore_rights() -> tuple[Manifest, ...]:

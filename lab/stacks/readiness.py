@@ -150,15 +150,15 @@ def apply_manifests(
         return
     watch = cluster.watch
     with step(title):
-        definitions = [each for each in manifests if each["kind"] == DEFINITION]
-        names = sorted({each["metadata"]["name"] for each in definitions})
+        definitions = [manifest for manifest in manifests if manifest["kind"] == DEFINITION]
+        names = sorted({definition["metadata"]["name"] for definition in definitions})
 
         def established() -> bool:
             found = cluster.kubectl.items(DEFINITION, deadline=deadline)
             ready = {
-                each["metadata"]["name"]
-                for each in found
-                if condition(each, "Established") == "True"
+                definition["metadata"]["name"]
+                for definition in found
+                if condition(definition, "Established") == "True"
             }
             return ready.issuperset(names)
 
@@ -174,8 +174,8 @@ def apply_manifests(
                 transient=NOT_YET,
                 watch=watch,
             )
-        pods = [each for each in manifests if each["kind"] == "Pod"]
-        others = [each for each in manifests if each["kind"] not in (DEFINITION, "Pod")]
+        pods = [manifest for manifest in manifests if manifest["kind"] == "Pod"]
+        others = [manifest for manifest in manifests if manifest["kind"] not in (DEFINITION, "Pod")]
         if others:
             cluster.kubectl.apply_patiently("the objects are applied", others, deadline, watch)
         for namespace in sorted({pod["metadata"].get("namespace", "default") for pod in pods}):

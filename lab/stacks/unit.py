@@ -70,7 +70,7 @@ class Service:
         if self.runtime_directory:
             service.append(("RuntimeDirectory", self.runtime_directory))
             service.append(("RuntimeDirectoryMode", "0700"))
-        service += [("ExecStartPre", command_line(each)) for each in self.before_start]
+        service += [("ExecStartPre", command_line(command)) for command in self.before_start]
         service.append(("ExecStart", command_line(self.command)))
         # Starting may take long in an emulated guest; those who wait have a deadline.
         service.append(("TimeoutStartSec", "infinity"))

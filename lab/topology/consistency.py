@@ -53,20 +53,20 @@ def _cpu_models_fit(topology: Topology) -> None:
 def _unique_names(topology: Topology) -> None:
     seen: dict[str, str] = {}
     for kind in ("nodes", "devices"):
-        for index, each in enumerate(getattr(topology, kind)):
-            if each.name in seen:
+        for index, part in enumerate(getattr(topology, kind)):
+            if part.name in seen:
                 raise TopologyProblem(
-                    f"the name {each.name!r} is already used (in {seen[each.name]})",
+                    f"the name {part.name!r} is already used (in {seen[part.name]})",
                     (kind, index, "name"),
                     "Nodes and devices share one set of names.",
                 )
-            seen[each.name] = kind
+            seen[part.name] = kind
     for kind in ("networks", "links"):
         names: set[str] = set()
-        for index, each in enumerate(getattr(topology, kind)):
-            if each.name in names:
-                raise TopologyProblem(f"two {kind} are called {each.name!r}", (kind, index, "name"))
-            names.add(each.name)
+        for index, part in enumerate(getattr(topology, kind)):
+            if part.name in names:
+                raise TopologyProblem(f"two {kind} are called {part.name!r}", (kind, index, "name"))
+            names.add(part.name)
 
 
 def _one_server(topology: Topology) -> None:
@@ -85,7 +85,7 @@ def _one_server(topology: Topology) -> None:
 
 def _links_lead_somewhere(topology: Topology) -> None:
     endpoints = [n.name for n in topology.nodes] + [d.name for d in topology.devices]
-    networks = [each.name for each in topology.networks]
+    networks = [network.name for network in topology.networks]
     endpoints += outside_names(topology)
     for index, link in enumerate(topology.links):
         for field, names in (("endpoint", endpoints), ("network", networks)):
@@ -146,15 +146,15 @@ def _addresses_are_free(topology: Topology) -> None:
 
 def _all_are_wired(topology: Topology) -> None:
     for kind in ("nodes", "devices"):
-        for index, each in enumerate(getattr(topology, kind)):
-            links = topology.links_of(each.name)
+        for index, part in enumerate(getattr(topology, kind)):
+            links = topology.links_of(part.name)
             if not links:
                 raise TopologyProblem(
-                    f"{each.name!r} has no link", (kind, index, "name"), "Add one to `links`."
+                    f"{part.name!r} has no link", (kind, index, "name"), "Add one to `links`."
                 )
             if kind == "devices" and len(links) > 1:
                 raise TopologyProblem(
-                    f"the device {each.name!r} has {len(links)} links; a device has exactly one",
+                    f"the device {part.name!r} has {len(links)} links; a device has exactly one",
                     ("links", topology.links.index(links[1]), "endpoint"),
                 )
     cluster = topology.cluster_network.name

@@ -323,7 +323,7 @@ class Topology(_Model):
 
     def pod_cidr(self, node: str) -> IPv4Network:
         """The /24 of the node's pods: assigned by the lab, so that it can set the routes."""
-        index = [each.name for each in self.nodes].index(node)
+        index = [known.name for known in self.nodes].index(node)
         return list(self.pod_subnet.subnets(new_prefix=24))[index + 1]
 
     # -- Constraints ---------------------------------------------------------------------

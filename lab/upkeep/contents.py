@@ -125,10 +125,10 @@ def size_on_disk(path: Path) -> int:
     total = path.lstat().st_blocks * _BLOCK
     if path.is_dir() and not path.is_symlink():
         with contextlib.suppress(OSError), os.scandir(path) as inside:
-            for each in inside:
+            for entry in inside:
                 with contextlib.suppress(OSError):
-                    if each.is_dir(follow_symlinks=False):
-                        total += size_on_disk(Path(each.path))
+                    if entry.is_dir(follow_symlinks=False):
+                        total += size_on_disk(Path(entry.path))
                     else:
-                        total += each.stat(follow_symlinks=False).st_blocks * _BLOCK
+                        total += entry.stat(follow_symlinks=False).st_blocks * _BLOCK
     return total

@@ -37,8 +37,10 @@ def chosen_entries(cache: Path, uses: Uses, *, checkpoints: bool) -> list[Entry]
     found = [*entries_of(ARTIFACTS, cache), *entries_of(ROOT_DISKS, cache)]
     if checkpoints:
         saved = entries_of(CHECKPOINTS, cache)
-        needed = {path for each in saved for path in uses.by_checkpoints.get(each.path, ())}
-        found += [each for each in entries_of(PAYLOADS, cache) if each.path in needed]
+        needed = {
+            path for checkpoint in saved for path in uses.by_checkpoints.get(checkpoint.path, ())
+        }
+        found += [payload for payload in entries_of(PAYLOADS, cache) if payload.path in needed]
         found += saved
     return found
 
@@ -68,11 +70,11 @@ def export(cache: Path, entries: Sequence[Entry], archive: Path, deadline: Deadl
             head = tarfile.TarInfo(NAME)
             head.size, head.mode = len(content), 0o644
             tar.addfile(head, io.BytesIO(content))
-            for number, each in enumerate(manifest.entries):
+            for number, listed_entry in enumerate(manifest.entries):
                 deadline.check("writing the archive")
-                this.progress(each.name, 0.5 + number / len(entries) / 2)
-                for file in each.files:
-                    _add(tar, cache / each.path_of(file), each.path_of(file), file)
+                this.progress(listed_entry.name, 0.5 + number / len(entries) / 2)
+                for file in listed_entry.files:
+                    _add(tar, cache / listed_entry.path_of(file), listed_entry.path_of(file), file)
     return manifest
 
 

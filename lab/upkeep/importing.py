@@ -78,7 +78,7 @@ def _import(cache: Path, archive: Path, tar: tarfile.TarFile, deadline: Deadline
     manifest = _manifest(tar, archive)
     for entry in manifest.entries:
         _require_own(cache, cache / entry.place)
-    present = tuple(each for each in manifest.entries if os.path.lexists(cache / each.place))
+    present = tuple(entry for entry in manifest.entries if os.path.lexists(cache / entry.place))
     free = os.statvfs(cache)
     if free.f_bavail * free.f_frsize < (needed := archive.stat().st_size):
         raise disk_full(cache, needed)
@@ -88,10 +88,12 @@ def _import(cache: Path, archive: Path, tar: tarfile.TarFile, deadline: Deadline
         building("import", deadline, this) as scratch,
     ):
         foreign = manifest.cache != str(cache)
-        strangers = [each for each in manifest.entries if foreign and each.kind == CHECKPOINTS.name]
+        strangers = [
+            entry for entry in manifest.entries if foreign and entry.kind == CHECKPOINTS.name
+        ]
         _extract(tar, archive, manifest, scratch, [*present, *strangers], this, deadline)
         new = [entry for entry in manifest.entries if entry not in present]
-        for entry in (each for each in new if each not in strangers):
+        for entry in (newcomer for newcomer in new if newcomer not in strangers):
             _check(entry, scratch / entry.place, archive)
         unfit = [
             (entry, reason)
@@ -100,7 +102,7 @@ def _import(cache: Path, archive: Path, tar: tarfile.TarFile, deadline: Deadline
             and (reason := _misfit(cache, manifest, present, scratch / entry.place))
         ]
         left_out = [entry for entry, _ in unfit]
-        added = [each for each in new if each not in left_out and _place(each, cache, scratch)]
+        added = [entry for entry in new if entry not in left_out and _place(entry, cache, scratch)]
     return Imported(tuple(added), present, tuple(unfit))
 
 
@@ -282,7 +284,7 @@ def _misfit(
         if cache not in path.parents:
             return f"it needs {path}"
         place = str(path.relative_to(cache))
-        entry = next((each for each in manifest.entries if _holds(each, place)), None)
+        entry = next((listed for listed in manifest.entries if _holds(listed, place)), None)
         if entry is None:
             return f"it needs {place}, which is not in the archive"
         if entry in present and not _same(cache, entry):
@@ -297,7 +299,7 @@ def _holds(entry: ListedEntry, place: str) -> bool:
 def _same(cache: Path, entry: ListedEntry) -> bool:
     """Whether the entry in the cache has the same bytes as in the archive."""
     try:
-        return all(file_digest(cache / entry.path_of(each)) == each.sha256 for each in entry.files)
+        return all(file_digest(cache / entry.path_of(file)) == file.sha256 for file in entry.files)
     except OSError:
         return False
 

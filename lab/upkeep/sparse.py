@@ -48,7 +48,9 @@ def add_file(tar: tarfile.TarFile, name: str, file: BinaryIO, size: int, mode: i
         return
     if not data or sum(data[-1]) < size:
         data.append((size, 0))  # marks the end
-    lines = "".join(f"{number}\n" for number in (len(data), *(n for each in data for n in each)))
+    lines = "".join(
+        f"{number}\n" for number in (len(data), *(n for extent in data for n in extent))
+    )
     head = lines.encode().ljust(-(-len(lines) // _BLOCK) * _BLOCK, b"\0")
     entry.size = len(head) + sum(length for _, length in data)
     entry.pax_headers = {

@@ -64,9 +64,9 @@ def test_agents_that_are_killed_offline_leave_the_pods_alone(
                 pass  # healed when systemd has restarted it, otherwise by hand
         autonomy.hold(AFTERMATH_SECONDS)
         sandboxes.look()
-    kills = [each for each in watch.recording.faults if isinstance(each.fault, Kill)]
+    kills = [record for record in watch.recording.faults if isinstance(record.fault, Kill)]
     assert len(kills) == len(agents) * len(edges(lab))
-    helped = [each.fault.title for each in kills if STARTED_BY_HAND in each.cure]
+    helped = [kill.fault.title for kill in kills if STARTED_BY_HAND in kill.cure]
     assert not helped, f"not restarted by themselves: {', '.join(helped)}"
     all_passed([autonomy.judge(watch, node) for node in edges(lab)])
     sandboxes.judge()

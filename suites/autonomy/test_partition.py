@@ -71,10 +71,12 @@ class Partition:
     def runs_until(self, node: str, name: str) -> int:
         """When its containers were last seen running on the node, ns since 1970."""
         here = (
-            each for each in self.recording.container_seen if (each.node, each.pod) == (node, name)
+            container
+            for container in self.recording.container_seen
+            if (container.node, container.pod) == (node, name)
         )
         seen = enough(here, f"sights of {name} on {node}")
-        stopped = [each.time for each in seen if not each.running]
+        stopped = [container.time for container in seen if not container.running]
         return stopped[-1] if not seen[-1].running and stopped else self.recording.ended
 
 
@@ -132,7 +134,7 @@ def test_a_pod_without_tolerations_is_evicted_and_runs_until_the_node_hears_of_i
     name = pod_name(INTOLERANT, edge_node.name)
     cut = partition.cut(edge_node.name)
     timing = lab.topology.timing
-    deleting = [each.time for each in partition.pod(name) if each.deleting]
+    deleting = [sight.time for sight in partition.pod(name) if sight.deleting]
     assert deleting, f"{name} was never marked for deletion"
     waited = (deleting[0] - cut.began) / 1e9
     measure("evicted after the cut", waited, unit="s", node=edge_node.name)
@@ -147,8 +149,8 @@ def test_a_pod_without_tolerations_is_evicted_and_runs_until_the_node_hears_of_i
 @allure.title("A pod that tolerates all taints is not evicted from {edge_node}")
 def test_a_pod_with_tolerations_is_never_evicted(edge_node: LabNode, partition: Partition) -> None:
     seen = partition.pod(sampler_pod(edge_node.name))
-    assert len({each.uid for each in seen}) == 1
-    assert not any(each.deleting or each.gone for each in seen)
+    assert len({sight.uid for sight in seen}) == 1
+    assert not any(sight.deleting or sight.gone for sight in seen)
 
 
 @allure.title("A pod that is deleted while {edge_node} is offline is terminated after the heal")
@@ -175,15 +177,15 @@ def test_the_verdict_fails_on_evidence_that_was_tampered_with(
     def judged(**altered: object) -> AutonomyVerdict:
         return judge_autonomy(honest.model_copy(update=altered), edge_node.name, expect=wanted)
 
-    own = [each for each in honest.samples if each.node == edge_node.name]
-    loses = [replace(each, collected=each.collected[:-20:2]) for each in own]
+    own = [samples for samples in honest.samples if samples.node == edge_node.name]
+    loses = [replace(samples, collected=samples.collected[:-20:2]) for samples in own]
     assert judged(samples=tuple(loses)).figures.lost
     assert not judged(samples=()).passed
     never = tuple(
-        each.model_copy(update={"ready": "Unknown"})
-        if each.node == edge_node.name and each.time > partition.cut(edge_node.name).began
-        else each
-        for each in honest.node_seen
+        sight.model_copy(update={"ready": "Unknown"})
+        if sight.node == edge_node.name and sight.time > partition.cut(edge_node.name).began
+        else sight
+        for sight in honest.node_seen
     )
     assert not judged(node_seen=never).passed
     pod = sampler_pod(edge_node.name)

@@ -71,7 +71,11 @@ def confirmed(twin: LabTwin, value: str) -> bool:
 
 def all_confirmed(status: TwinStatus) -> dict[str, str]:
     """Confirmed values, by property; on KubeEdge the properties arrive one after the other."""
-    return {name: each.observed for name, each in status.properties.items() if each.observed}
+    return {
+        name: twin_property.observed
+        for name, twin_property in status.properties.items()
+        if twin_property.observed
+    }
 
 
 def running(twin: LabTwin, time_limit: TimeLimit) -> None:

@@ -58,14 +58,14 @@ def test_a_property_that_is_not_there_hides_no_other_and_is_named(
     time_limit: TimeLimit,
 ) -> None:
     name, mark = partial
-    wanted = {each.point.name for each in properties_of(twin.device)}
+    wanted = {twin_property.point.name for twin_property in properties_of(twin.device)}
 
     def status() -> TwinStatus:
         return twin_client.status(name, time_limit(60))
 
     def reported() -> set[str]:
         now = status()
-        return {each for each in wanted if now.value(each) is not None}
+        return {point for point in wanted if now.value(point) is not None}
 
     eventually(
         f"{name} reports all properties that exist",

@@ -121,14 +121,15 @@ def test_a_twin_reports_what_the_device_shows(
     assert verdict.passed, str(verdict)
     # The same evidence against a wrong truth, or one that is too early or too late.
     points = evidence.truth
-    other = [replace(each, seq=each.seq + 1_000_000) for each in points]
+    other = [replace(step, seq=step.seq + 1_000_000) for step in points]
     assert judge(replace(evidence, truth=other)).wrong
     shift = round((time_limit(LATE_SECONDS).total + evidence.collect_s) * 2e9)
-    early = [replace(each, time=each.time - shift) for each in points]
+    early = [replace(step, time=step.time - shift) for step in points]
     assert judge(replace(evidence, truth=early)).late
     assert not judge(replace(evidence, sightings=())).passed
     numbers = {
-        each.status.value(SEQUENCE): each for each in filter(_says_something, evidence.sightings)
+        sighting.status.value(SEQUENCE): sighting
+        for sighting in filter(_says_something, evidence.sightings)
     }
     first, *_, last = enough(numbers.values(), f"values of {twin}", least=2)
     assert judge(replace(evidence, sightings=[first]), silent_after=WATCH_SECONDS / 4).stuck

@@ -89,7 +89,7 @@ class Watched:
             items = self._lab.kubectl.items("nodes", deadline=self._limit(120))
         except LabError:
             return ("the API server does not list them",)
-        return tuple(item["metadata"]["name"] for item in items if not node_ready(item))
+        return tuple(node["metadata"]["name"] for node in items if not node_ready(node))
 
     def _killed(self) -> int:
         said = kernel_log(self._lab, self._server.name)

@@ -59,8 +59,8 @@ def measure_interleaved(
         )
         times = pod_starts.one_by_one(node, plans)
         planned = list(zip(times, plans, strict=True))
-        base = [one for one, plan in planned if plan is not other]
-        turned = [one for one, plan in planned if plan is other]
+        base = [start_times for start_times, plan in planned if plan is not other]
+        turned = [start_times for start_times, plan in planned if plan is other]
         names = f"{other.runtime_class}/{base[0].start.runtime}" if other.runtime_class else ""
         found = pod_starts.compare(node.name, base, turned, names)
         measure.add(ratio_measure(found.condition, found.base, found.ratio, node.name))

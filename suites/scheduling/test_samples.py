@@ -107,8 +107,8 @@ def test_the_latency_of_samples_by_stage(
         for stage in ("read", "deliver", "total"):
             latency = Latency.of(getattr(stages, stage))
             title = f"device to cloud, {condition}, {stage}"
-            for each in latency.measures(title, node=edge_node.name, evidence=evidence):
-                measure.add(each)
+            for figure in latency.measures(title, node=edge_node.name, evidence=evidence):
+                measure.add(figure)
     idle, slow = found["idle"], found["uplink delayed"]
     # The planted delay is in the stage that it delays, and not in the one before.
     assert median(slow.deliver) >= median(idle.deliver) + DELAY_MS / 2000

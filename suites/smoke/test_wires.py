@@ -53,13 +53,13 @@ def test_samples_wait_while_the_uplink_is_cut_and_arrive_afterwards(
         assert (state.tx, state.rx) == (CUT, CUT)
         # The management path is not affected by the fault.
         assert edge_node.output("echo alive") == "alive"
-        before = {name: each.sampled for name, each in workload.counts(edge_node.name).items()}
+        before = {name: counts.sampled for name, counts in workload.counts(edge_node.name).items()}
         eventually(
             f"{WAITING} samples wait on {edge_node.name}",
             lambda: most_waiting() >= WAITING,
             time_limit(DRAIN_SECONDS),
         )
-        after = {name: each.sampled for name, each in workload.counts(edge_node.name).items()}
+        after = {name: counts.sampled for name, counts in workload.counts(edge_node.name).items()}
         assert all(after[name] > before[name] for name in devices), (
             "the sampler has taken no samples"
         )

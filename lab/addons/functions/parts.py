@@ -89,8 +89,8 @@ def source_config(place: Place, watched: Sequence[Watched], ways: Sequence[Way])
         "poll_ms": max(LEAST_POLL_MS, poll),
         "ways": [way.name for way in ways],
         "devices": [
-            {"name": name, "address": one.address, "unit": one.unit}
-            for name, one in devices.items()
+            {"name": name, "address": device.address, "unit": device.unit}
+            for name, device in devices.items()
         ],
         "limits": [
             {

@@ -186,5 +186,8 @@ def is_ready(found: dict[str, Any]) -> bool:
 
 def _documents(files: Iterable[Path]) -> tuple[Manifest, ...]:
     return tuple(
-        each for file in files for each in yaml.safe_load_all(file.read_text("utf-8")) if each
+        definition
+        for file in files
+        for definition in yaml.safe_load_all(file.read_text("utf-8"))
+        if definition
     )

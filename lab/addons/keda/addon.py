@@ -111,7 +111,7 @@ class FunctionsKeda(AddOn):
 
         def asked() -> bool:
             found = kubectl.items(SCALED_OBJECTS, "-n", NAMESPACE, deadline=deadline)
-            return wanted <= {item["metadata"]["name"] for item in found if is_ready(item)}
+            return wanted <= {scaled["metadata"]["name"] for scaled in found if is_ready(scaled)}
 
         deadline.wait_for(
             "KEDA asks the broker of each node",

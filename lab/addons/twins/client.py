@@ -38,7 +38,7 @@ class TwinClient:
     def statuses(self, deadline: Deadline) -> dict[str, TwinStatus]:
         """The status of all twins, by name."""
         found = self._kubectl.items(STATUSES, "-n", self.namespace, deadline=deadline)
-        return {each.name: each for each in map(parse_status, found)}
+        return {status.name: status for status in map(parse_status, found)}
 
     # -- desired ---------------------------------------------------------------------------
 
@@ -69,7 +69,7 @@ class TwinClient:
         """Like `desiring`, but permanent."""
         properties = self._properties(name, deadline)
         for property_name, value in values.items():
-            found = next((each for each in properties if each["name"] == property_name), None)
+            found = next((known for known in properties if known["name"] == property_name), None)
             if found is None:
                 found = {"name": property_name}
                 properties.append(found)

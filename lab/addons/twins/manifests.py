@@ -47,7 +47,7 @@ def properties_of(device: Device) -> tuple[TwinProperty, ...]:
     requested = Point(REQUESTED_SETPOINT, setpoint.point.unit, setpoint.point.kind, digits=1)
     places = protocol_of(device.protocol).twin_places(device, requested)
     return (
-        *(TwinProperty(each, places[each.name]) for each in (SEQUENCE_POINT, *plant.points)),
+        *(TwinProperty(point, places[point.name]) for point in (SEQUENCE_POINT, *plant.points)),
         TwinProperty(requested, places[REQUESTED_SETPOINT], setpoint.low, setpoint.high),
     )
 
@@ -63,7 +63,9 @@ def model_manifest(device: Device) -> Manifest:
         "metadata": {"name": device.name, "namespace": NAMESPACE, "labels": _labels(device)},
         "spec": {
             "protocol": protocol_of(device.protocol).twin_name,
-            "properties": [_model_property(each) for each in properties_of(device)],
+            "properties": [
+                _model_property(twin_property) for twin_property in properties_of(device)
+            ],
         },
     }
 
@@ -114,17 +116,17 @@ def device_manifest(
             },
             "properties": [
                 {
-                    "name": each.point.name,
+                    "name": twin_property.point.name,
                     "collectCycle": cycle_ms,
                     "reportCycle": cycle_ms,
                     "reportToCloud": True,
                     "visitors": {
                         "protocolName": protocol.twin_name,
-                        "configData": dict(each.place),
+                        "configData": dict(twin_property.place),
                     },
                 }
-                for each in properties_of(device)
-                if wanted is None or each.point.name in wanted
+                for twin_property in properties_of(device)
+                if wanted is None or twin_property.point.name in wanted
             ],
         },
     }
@@ -177,9 +179,9 @@ def mapper_rights() -> tuple[Manifest, ...]:
 def device_definitions(documents: Iterable[Mapping[str, Any] | None]) -> tuple[Manifest, ...]:
     """KubeEdge's CustomResourceDefinitions of devices."""
     return tuple(
-        dict(each)
-        for each in documents
-        if each and each["metadata"]["name"].endswith(f".{API_GROUP}")
+        dict(document)
+        for document in documents
+        if document and document["metadata"]["name"].endswith(f".{API_GROUP}")
     )
 
 

@@ -133,7 +133,8 @@ class FirmwareDevice:
 
     def _describe(self) -> None:
         addresses = {
-            each.point.name: str(each.address) for each in registers_of(self._plant.points)
+            register.point.name: str(register.address)
+            for register in registers_of(self._plant.points)
         }
         flags = enumerate(self._plant.flags)
         self._truth.describe(

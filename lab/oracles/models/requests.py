@@ -110,7 +110,7 @@ def counts_by_tag(evidence: Evidence) -> tuple[str, ...]:
     run: list[FeedRequest] = []
     for request in [*(request for request in evidence.requests.sent if request.ok), None]:
         if run and (request is None or request.tag != run[0].tag):
-            start, end = (each.time - evidence.began for each in (run[0], run[-1]))
+            start, end = (served.time - evidence.began for served in (run[0], run[-1]))
             lines.append(f"{run[0].tag}: {len(run)} answers, {start:.1f} s to {end:.1f} s")
             run = []
         if request is not None:

@@ -176,9 +176,7 @@ def test_3941_pods_are_not_made_anew_at_the_reconnect(
     verdicts = [autonomy.judge(watch, node, Expectation(must_detect=True)) for node in edges(lab)]
     all_passed(verdicts)
     for node in edges(lab):
-        uids = {
-            each.uid for each in watch.recording.pod_seen if each.name == pod_name(TOLERANT, node)
-        }
+        uids = {pod.uid for pod in watch.recording.pod_seen if pod.name == pod_name(TOLERANT, node)}
         assert len(uids) == 1, f"{pod_name(TOLERANT, node)} was {len(uids)} pods: {uids}"
 
 
@@ -196,7 +194,7 @@ def test_4368_a_pod_deleted_by_force_ends_when_its_node_is_back(
             for node in edges(lab):
                 pod = pod_name(DELETED, node)
                 lab.kubectl.delete("pod", pod, "-n", NAMESPACE, deadline=time_limit(60), force=True)
-            still = [each for each in edges(lab) if not deleted_ended(watch.recorder, each)]
+            still = [node for node in edges(lab) if not deleted_ended(watch.recorder, node)]
         limit = time_limit(GONE_SECONDS)
         left = [
             node
