@@ -71,8 +71,8 @@ def _impatient(end: socket.socket) -> None:
 
 @contextlib.contextmanager
 def direct_udp() -> Iterator[Ends]:
-    one, two = choose_ports(2)
-    with udp_end(one, two) as sender, udp_end(two, one) as receiver:
+    ours, theirs = choose_ports(2)
+    with udp_end(ours, theirs) as sender, udp_end(theirs, ours) as receiver:
         yield Ends(sender.fileno(), receiver.fileno())
 
 

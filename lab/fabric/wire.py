@@ -104,10 +104,14 @@ class Outbox:
         frames = count(runs)
         if frames > _ROOM:
             head, tail = first(runs, _ROOM)
-            one, two = self.send(descriptor, buffer, head), self.send(descriptor, buffer, tail)
-            worse = one if one.refused else two
-            told = one.told or two.told
-            return Sent(one.frames + two.frames, one.refused + two.refused, worse.reason, told)
+            before = self.send(descriptor, buffer, head)
+            after = self.send(descriptor, buffer, tail)
+            return Sent(
+                before.frames + after.frames,
+                before.refused + after.refused,
+                (before if before.refused else after).reason,
+                before.told or after.told,
+            )
         if len(runs) == 1:
             start, stop = runs[0]
             lengths = buffer.lengths[start:stop]
@@ -275,8 +279,8 @@ class UdpWire:
 
     def _try(self, buffer: FrameBuffer, runs: list[Run]) -> Sent:
         """Sends one frame to find out whether the endpoint listens by now, then the rest."""
-        one, rest = first(runs, 1)
-        self._outbox.send(self._descriptor, buffer, one)
+        probe, rest = first(runs, 1)
+        self._outbox.send(self._descriptor, buffer, probe)
         if self._refused():
             return Sent(0, count(runs))
         self._absent = False

@@ -77,13 +77,13 @@ class Relation:
     def __bool__(self) -> bool:
         return bool(self.at_once or self.seeing_one or self.seeing_other)
 
-    def objection(self, one: Span, other: Span) -> str:
+    def objection(self, span: Span, other: Span) -> str:
         """Why the two must not be active at these times; empty if they may."""
-        if self.at_once and _overlap(one, other):
+        if self.at_once and _overlap(span, other):
             return self.at_once
-        if self.seeing_one and any(_overlap(moment, other) for moment in _moments(one)):
+        if self.seeing_one and any(_overlap(moment, other) for moment in _moments(span)):
             return self.seeing_one
-        if self.seeing_other and any(_overlap(moment, one) for moment in _moments(other)):
+        if self.seeing_other and any(_overlap(moment, span) for moment in _moments(other)):
             return self.seeing_other
         return ""
 
@@ -100,26 +100,26 @@ class Contradictions:
             self._known[fault] = fault.claims(self.topology)
         return self._known[fault]
 
-    def relation(self, one: Fault, other: Fault) -> Relation:
-        mine, its = self.claims(one), self.claims(other)
+    def relation(self, fault: Fault, other: Fault) -> Relation:
+        mine, its = self.claims(fault), self.claims(other)
         at_once = ""
         if shared := mine.locks & its.locks:
-            at_once = f"both lock {min(one.targets & other.targets or shared)}"
+            at_once = f"both lock {min(fault.targets & other.targets or shared)}"
         elif taken := mine.disables & its.needs | its.disables & mine.needs:
             at_once = f"the other needs {min(taken)}"
         return Relation(
             at_once,
-            _seen(one, mine.observed_through & its.disables),
+            _seen(fault, mine.observed_through & its.disables),
             _seen(other, its.observed_through & mine.disables),
         )
 
-    def between(self, one: Planned, other: Planned) -> str:
+    def between(self, planned: Planned, other: Planned) -> str:
         """Why they conflict, in words; empty if they do not."""
-        return self.relation(one.fault, other.fault).objection(one.span, other.span)
+        return self.relation(planned.fault, other.fault).objection(planned.span, other.span)
 
-    def follows(self, one: Planned, other: Planned) -> bool:
-        """Whether `one` must wait until `other`, the earlier one, is healed."""
-        return one.at_s >= other.ends_s and bool(self.relation(one.fault, other.fault))
+    def follows(self, planned: Planned, other: Planned) -> bool:
+        """Whether `planned` must wait until `other`, which is earlier, is healed."""
+        return planned.at_s >= other.ends_s and bool(self.relation(planned.fault, other.fault))
 
 
 def _seen(fault: Fault, taken: frozenset[str]) -> str:
@@ -132,8 +132,8 @@ def _moments(span: Span) -> tuple[Span, Span]:
     return (span[0], span[0] + PROOF_S), (span[1], span[1] + PROOF_S)
 
 
-def _overlap(one: Span, other: Span) -> bool:
-    return one[0] < other[1] and other[0] < one[1]
+def _overlap(span: Span, other: Span) -> bool:
+    return span[0] < other[1] and other[0] < span[1]
 
 
 def in_order(items: Iterable[Planned]) -> tuple[Planned, ...]:

@@ -37,9 +37,9 @@ def admission_html(judged: Sequence[JudgedAdmission], title: str = "Pod admissio
     return matrix_page(title, table, LEGEND)
 
 
-def _cell(one: JudgedAdmission) -> str:
-    answer = one.answer
+def _cell(admission: JudgedAdmission) -> str:
+    answer = admission.answer
     shown = answer.shown if answer else "not tried"
     word, _, below = shown.partition(": ")
-    told = details(word, below, f"{one}\n\n{answer.message if answer else ''}")
-    return f'<td class="{_CLASS.get(one.finding, "bad")}">{told}</td>'
+    told = details(word, below, f"{admission}\n\n{answer.message if answer else ''}")
+    return f'<td class="{_CLASS.get(admission.finding, "bad")}">{told}</td>'

@@ -92,12 +92,12 @@ def _attempt_cell(found: Sequence[JudgedAttempt]) -> str:
     return f'<td class="{_CLASS[worst.finding]}">{"".join(map(_of_attempt, found))}</td>'
 
 
-def _of_attempt(one: JudgedAttempt) -> str:
-    wrong = one.finding in (Finding.WRONG_REASON, Finding.NO_EVIDENCE)
-    word = f"{one.finding}: {one.shown}" if wrong else one.shown
-    record = one.record.model_dump_json(indent=1) if one.record else "it was not made"
-    notes = [expected.note for expected in one.expected if expected.note]
-    return details(word, f"expected: {one.expected}", "\n\n".join((record, *notes)))
+def _of_attempt(attempt: JudgedAttempt) -> str:
+    wrong = attempt.finding in (Finding.WRONG_REASON, Finding.NO_EVIDENCE)
+    word = f"{attempt.finding}: {attempt.shown}" if wrong else attempt.shown
+    record = attempt.record.model_dump_json(indent=1) if attempt.record else "it was not made"
+    notes = [expected.note for expected in attempt.expected if expected.note]
+    return details(word, f"expected: {attempt.expected}", "\n\n".join((record, *notes)))
 
 
 def _proofs(verdicts: Sequence[SandboxVerdict]) -> str:

@@ -106,8 +106,8 @@ def _cell(found: Sequence[Judged]) -> str:
     return f'<td class="{_CLASS[worst.finding]}">{inner}</td>'
 
 
-def _details(one: Judged) -> str:
-    word = one.record.shown if one.passed else f"{one.finding}: {one.record.shown}"
-    note = f"\n\n{one.expected.note}" if one.expected.note else ""
-    record = one.record.model_dump_json(indent=1, exclude_defaults=True)
-    return details(word, f"expected: {one.expected}", record + note)
+def _details(judged: Judged) -> str:
+    word = judged.record.shown if judged.passed else f"{judged.finding}: {judged.record.shown}"
+    note = f"\n\n{judged.expected.note}" if judged.expected.note else ""
+    record = judged.record.model_dump_json(indent=1, exclude_defaults=True)
+    return details(word, f"expected: {judged.expected}", record + note)

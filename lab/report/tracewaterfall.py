@@ -158,8 +158,8 @@ def hint(times: StepTimes) -> str:
     return "\n".join(said)
 
 
-def _overlap(one: tuple[float, float], other: tuple[float, float]) -> bool:
-    return max(one[0], other[0]) < min(one[1], other[1])
+def _overlap(span: tuple[float, float], other: tuple[float, float]) -> bool:
+    return max(span[0], other[0]) < min(span[1], other[1])
 
 
 def _rows(times: Iterable[StepTimes]) -> tuple[list[_Bar], list[tuple[int, int, int]]]:

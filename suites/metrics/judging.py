@@ -193,8 +193,8 @@ def _measures(evidence: Evidence, count: Count) -> Sequence[Measure]:
     first = evidence.marks.get(BEFORE, 0)
     scrapes = sum(scrape.number > first for scrape in evidence.served)
     if evidence.bytes_sent is not None and scrapes and evidence.series:
-        each = evidence.bytes_sent / scrapes / evidence.series
-        found.append(measure("uplink bytes per sample", each, "B"))
+        per_sample = evidence.bytes_sent / scrapes / evidence.series
+        found.append(measure("uplink bytes per sample", per_sample, "B"))
     return found
 
 

@@ -70,16 +70,16 @@ def model_manifest(device: Device) -> Manifest:
     }
 
 
-def _model_property(each: TwinProperty) -> Manifest:
-    point = each.point
+def _model_property(twin_property: TwinProperty) -> Manifest:
+    point = twin_property.point
     found: Manifest = {
         "name": point.name,
         "type": "FLOAT" if point.digits else "INT",
-        "accessMode": "ReadWrite" if each.writable else "ReadOnly",
+        "accessMode": "ReadWrite" if twin_property.writable else "ReadOnly",
         "unit": point.unit,
     }
-    if each.low is not None and each.high is not None:
-        found |= {"minimum": f"{each.low:g}", "maximum": f"{each.high:g}"}
+    if twin_property.low is not None and twin_property.high is not None:
+        found |= {"minimum": f"{twin_property.low:g}", "maximum": f"{twin_property.high:g}"}
     return found
 
 
