@@ -174,6 +174,20 @@ class EdgeRuntime(Protocol):
         ...
 
 
+class EdgeOnly:
+    """Base of an edge runtime that has nothing on the server node, and whose nodes join without
+    files of the running cluster."""
+
+    def server_provision(self, ctx: StackContext, api: ApiEndpoint) -> Provision:
+        return Provision()
+
+    def server_units(self) -> tuple[str, ...]:
+        return ()
+
+    def admission(self, cluster: ClusterAccess, deadline: Deadline) -> tuple[GuestFile, ...]:
+        return ()
+
+
 @runtime_checkable
 class DmiServer(Protocol):
     """An edge runtime that manages device twins itself, and serves DMI to their mappers."""

@@ -7,13 +7,11 @@ reboots while its server is unreachable starts neither kubelet nor static pods (
 from __future__ import annotations
 
 from edge_lab.artifacts import Want
-from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.objects import Manifest
-from edge_lab.core.deadline import Deadline
 from edge_lab.pki import Request
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import GuestFile, Provision
-from edge_lab.stacks.base import ApiEndpoint, StackContext, wants_for
+from edge_lab.stacks.base import ApiEndpoint, EdgeOnly, StackContext, wants_for
 from edge_lab.stacks.endpoints import kubelet_endpoints
 from edge_lab.stacks.k3s_node import K3S, K3sNode, agent_token
 from edge_lab.stacks.kubelet import Kubelet
@@ -28,7 +26,7 @@ MEMORY_MIB = 400
 """Soft limit of its Go heap; the published memory use of an agent is 275 MB."""
 
 
-class K3sAgent:
+class K3sAgent(EdgeOnly):
     """kubelet and K3s' tunnel in one process, on Debian's containerd."""
 
     name = "k3s"
@@ -60,13 +58,4 @@ class K3sAgent:
         return (f"{IMAGES}.service", f"{POD_NETWORK}.service", AGENT_UNIT)
 
     def manifests(self, ctx: StackContext) -> tuple[Manifest, ...]:
-        return ()
-
-    def server_provision(self, ctx: StackContext, api: ApiEndpoint) -> Provision:
-        return Provision()
-
-    def server_units(self) -> tuple[str, ...]:
-        return ()
-
-    def admission(self, cluster: ClusterAccess, deadline: Deadline) -> tuple[GuestFile, ...]:
         return ()

@@ -7,10 +7,8 @@ from types import MappingProxyType
 from typing import Any
 
 from edge_lab.artifacts import Want
-from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.labels import own_labels
 from edge_lab.cluster.objects import Manifest
-from edge_lab.core.deadline import Deadline
 from edge_lab.core.yamltext import yaml_text
 from edge_lab.pki import (
     CLUSTER,
@@ -28,6 +26,7 @@ from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks.base import (
     ApiEndpoint,
     Capability,
+    EdgeOnly,
     StackContext,
     go_duration,
     wants_for,
@@ -71,7 +70,7 @@ EVICTION: Mapping[str, str] = MappingProxyType(
 """Thresholds below which a node evicts pods."""
 
 
-class Kubelet:
+class Kubelet(EdgeOnly):
     """Edge runtime `kubelet`: the kubelet connects directly to the API server."""
 
     name = "kubelet"
@@ -86,15 +85,6 @@ class Kubelet:
 
     def provision(self, ctx: StackContext, node: Node, api: ApiEndpoint) -> Provision:
         return kubelet_provision(ctx, node, node_kubeconfig(api))
-
-    def server_provision(self, ctx: StackContext, api: ApiEndpoint) -> Provision:
-        return Provision()
-
-    def server_units(self) -> tuple[str, ...]:
-        return ()
-
-    def admission(self, cluster: ClusterAccess, deadline: Deadline) -> tuple[GuestFile, ...]:
-        return ()
 
     def endpoints(self, topology: Topology) -> tuple[Endpoint, ...]:
         return kubelet_endpoints(topology.edges)

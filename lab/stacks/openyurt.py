@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from edge_lab.artifacts import Want
-from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.addresses import LOOPBACK
 from edge_lab.cluster.objects import Manifest
 from edge_lab.cluster.rbac import NODES_GROUP, Rule, binding_manifest, role_manifest
-from edge_lab.core.deadline import Deadline
 from edge_lab.pki import (
     CLUSTER,
     InstalledAuthority,
@@ -27,7 +25,7 @@ from edge_lab.pki import (
 from edge_lab.probes.cloudclient import CloudClient
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
-from edge_lab.stacks.base import ApiEndpoint, Capability, StackContext, wants_for
+from edge_lab.stacks.base import ApiEndpoint, Capability, EdgeOnly, StackContext, wants_for
 from edge_lab.stacks.endpoints import api_clients, kubelet_endpoints, yurthub_endpoints
 from edge_lab.stacks.kubeconfig import kubeconfig
 from edge_lab.stacks.kubelet import (
@@ -74,7 +72,7 @@ the node would be lost without any fault."""
 
 
 @dataclass(frozen=True)
-class OpenYurt:
+class OpenYurt(EdgeOnly):
     """yurthub between the kubelet and the API server.
 
     yurthub 1.7 serves its proxy also at port 10269 of the address in --node-ip, without
@@ -159,15 +157,6 @@ class OpenYurt:
             mounts=(str(PAYLOAD_MOUNT),),
             oom_score_adjust=-998,
         )
-
-    def server_provision(self, ctx: StackContext, api: ApiEndpoint) -> Provision:
-        return Provision()
-
-    def server_units(self) -> tuple[str, ...]:
-        return ()
-
-    def admission(self, cluster: ClusterAccess, deadline: Deadline) -> tuple[GuestFile, ...]:
-        return ()
 
     def endpoints(self, topology: Topology) -> tuple[Endpoint, ...]:
         return (
