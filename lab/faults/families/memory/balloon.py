@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
-from edge_lab.core.errors import InputError, named
+from edge_lab.core.errors import InputError
 from edge_lab.faults.families.memory import guest
 from edge_lab.faults.families.memory.amounts import (
     FALLEN_PART,
     HELD_PART,
-    LOOK_EVERY,
     has_returned,
     target_mib,
     too_much,
 )
 from edge_lab.faults.families.memory.kinds import MemoryBalloon
-from edge_lab.faults.families.memory.sight import Sight, parse_sight
-from edge_lab.faults.family import Injector
-from edge_lab.faults.limits import COMMAND_SECONDS, PROOF_SECONDS, TimeLimit, prove
+from edge_lab.faults.families.memory.onnode import NodeInjector
+from edge_lab.faults.families.memory.sight import Sight
 from edge_lab.faults.undo import undoing
-
-if TYPE_CHECKING:
-    from edge_lab.machines import Machine
 
 EMPTY_MIB = 1.0
 """A balloon that holds no more is empty."""
 
 
-class BalloonInjector(Injector[MemoryBalloon]):
+class BalloonInjector(NodeInjector[MemoryBalloon]):
     """Inflates and deflates the balloon of a machine, and looks at it from both sides."""
-
-    def __init__(self, machines: Mapping[str, Machine], limit: TimeLimit) -> None:
-        self._machines = machines
-        self._limit = limit
 
     def check(self, fault: MemoryBalloon) -> None:
         self._first(fault)
@@ -44,24 +32,12 @@ class BalloonInjector(Injector[MemoryBalloon]):
             target = target_mib(fault, first)
             self._run(fault, guest.INFLATABLE)
             self._machine(fault).set_balloon(target)
-            return prove(
-                fault.title,
-                lambda: self._seen(fault, first, target),
-                self._limit(PROOF_SECONDS),
-                every=LOOK_EVERY,
-            )
+            return self._prove(fault.title, lambda: self._seen(fault, first, target))
 
     def heal(self, fault: MemoryBalloon) -> str:
         self._run(fault, guest.DEFLATABLE)
         self._machine(fault).set_balloon(0)
-        cure = prove(
-            f"{fault.title} is healed",
-            lambda: self._cured(fault),
-            self._limit(PROOF_SECONDS),
-            every=LOOK_EVERY,
-        )
-        self._run(fault, guest.FORGET)
-        return cure
+        return self._prove_cure(fault, lambda: self._cured(fault))
 
     def _first(self, fault: MemoryBalloon) -> Sight:
         """The state before the fault; InputError if it could not be observed."""
@@ -101,12 +77,3 @@ class BalloonInjector(Injector[MemoryBalloon]):
         if not has_returned(now.available, now.before, taken):
             return ""
         return f"{now.available:.0f} MiB are available, before {now.before:.0f}"
-
-    def _look(self, fault: MemoryBalloon) -> Sight:
-        return parse_sight(self._run(fault, guest.look(fault.fault)))
-
-    def _run(self, fault: MemoryBalloon, command: str) -> str:
-        return self._machine(fault).run(command, self._limit(COMMAND_SECONDS)).stdout.strip()
-
-    def _machine(self, fault: MemoryBalloon) -> Machine:
-        return named("node", fault.node, self._machines)

@@ -4,30 +4,24 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic
 
-from edge_lab.core.errors import InputError, LabError, named
+from edge_lab.core.errors import InputError, LabError
 from edge_lab.faults.families.memory import guest
 from edge_lab.faults.families.memory.amounts import (
     FALLEN_PART,
     HELD_PART,
-    LOOK_EVERY,
     has_returned,
     target_mib,
     too_much,
 )
 from edge_lab.faults.families.memory.guest import FILE, READ, TAKE, Program
 from edge_lab.faults.families.memory.kinds import MemoryFault, MemoryHog, MemoryLeak, PageCache
-from edge_lab.faults.families.memory.sight import Sight, parse_sight
-from edge_lab.faults.family import Injector, for_kind
+from edge_lab.faults.families.memory.onnode import M, NodeInjector
+from edge_lab.faults.families.memory.sight import Sight
+from edge_lab.faults.family import for_kind
 from edge_lab.faults.fault import Fault
-from edge_lab.faults.limits import COMMAND_SECONDS, PROOF_SECONDS, TimeLimit, prove
 from edge_lab.faults.undo import undoing
-
-if TYPE_CHECKING:
-    from edge_lab.machines import Machine
-
-M = TypeVar("M", bound=MemoryFault)
 
 SPARE_MIB = 64
 """Memory that a process may hold in addition before the kernel kills it."""
@@ -145,12 +139,8 @@ TAKERS: Mapping[type[Fault], Callable[[Any, Sight], Taker[Any]]] = {
 }
 
 
-class ProcessInjector(Injector[MemoryFault]):
+class ProcessInjector(NodeInjector[MemoryFault]):
     """Injects and heals the faults of memory that are a process on a machine of a lab."""
-
-    def __init__(self, machines: Mapping[str, Machine], limit: TimeLimit) -> None:
-        self._machines = machines
-        self._limit = limit
 
     def check(self, fault: MemoryFault) -> None:
         self._taker(fault)
@@ -159,23 +149,11 @@ class ProcessInjector(Injector[MemoryFault]):
         with undoing(lambda: self.heal(fault)):
             taker = self._taker(fault)
             self._run(fault, taker.program().start())
-            return prove(
-                fault.title,
-                lambda: self._seen(taker, fault),
-                self._limit(PROOF_SECONDS),
-                every=LOOK_EVERY,
-            )
+            return self._prove(fault.title, lambda: self._seen(taker, fault))
 
     def heal(self, fault: MemoryFault) -> str:
         self._run(fault, guest.stop(fault.fault))
-        cure = prove(
-            f"{fault.title} is healed",
-            lambda: _cured(fault, self._look(fault)),
-            self._limit(PROOF_SECONDS),
-            every=LOOK_EVERY,
-        )
-        self._run(fault, guest.FORGET)
-        return cure
+        return self._prove_cure(fault, lambda: _cured(fault, self._look(fault)))
 
     def _taker(self, fault: MemoryFault) -> Taker[Any]:
         """Raises InputError if the fault could not be observed on the node as it is."""
@@ -201,13 +179,6 @@ class ProcessInjector(Injector[MemoryFault]):
                 f"no effect was seen: {fault.fault} on {fault.node} was ended before it was seen"
             )
         return ""
-
-    def _look(self, fault: MemoryFault) -> Sight:
-        return parse_sight(self._run(fault, guest.look(fault.fault)))
-
-    def _run(self, fault: MemoryFault, command: str) -> str:
-        machine = named("node", fault.node, self._machines)
-        return machine.run(command, self._limit(COMMAND_SECONDS)).stdout.strip()
 
 
 def _cured(fault: MemoryFault, now: Sight) -> str:
