@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from ipaddress import IPv4Address
 from typing import Self
 
 from edge_lab.pki import (
@@ -15,6 +17,7 @@ from edge_lab.pki import (
     Pki,
     TrustBundle,
     TrustDomain,
+    Usage,
 )
 from edge_lab.provisioning.provision import GuestFile
 from edge_lab.stacks import kubeconfig_of_files
@@ -78,10 +81,48 @@ class TlsFiles:
         return TrustBundle(node, CLUSTER, self.authority, units)
 
 
+def serving_spec(name: str, address: str, *more: Usage) -> CertificateSpec:
+    """The certificate of a server at that IPv4 address; with `more` it has further usages."""
+    return CertificateSpec(name, addresses=(IPv4Address(address),), usages=(Usage.SERVER, *more))
+
+
+def server_and_edges(
+    topology: Topology,
+    domain: TrustDomain,
+    server: Callable[[str], CertificateSpec],
+    edge: Callable[[str], CertificateSpec],
+) -> tuple[IdentityRequest, ...]:
+    """One identity of `domain` for each node, named after it.
+
+    `server` makes the server node's from its address, `edge` an edge node's from its name.
+    """
+    node = topology.server.name
+    address = str(topology.cluster_link(node).address)
+    return (
+        IdentityRequest(domain, node, server(address)),
+        *(IdentityRequest(domain, other.name, edge(other.name)) for other in topology.edges),
+    )
+
+
 def tls_files(folder: str, domain: TrustDomain, name: str, pki: Pki) -> tuple[GuestFile, ...]:
     """The identity `name` of `domain`, and the certificate of its authority, in `folder`."""
     paths = TlsFiles.in_folder(folder)
     return paths.files(pki.identity(domain, name), pki.authority(domain).certificate_pem)
+
+
+class ClientPlace:
+    """Base of the place of a client of the API server that keeps its files in one folder."""
+
+    files: str
+
+    @property
+    def kubeconfig(self) -> str:
+        return f"{self.files}/kubeconfig"
+
+    @property
+    def keys(self) -> TlsFiles:
+        """Its identity at the API server."""
+        return TlsFiles.in_folder(self.files)
 
 
 @dataclass(frozen=True)

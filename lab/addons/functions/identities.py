@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
-
 from edge_lab.addons.functions.names import HOME
-from edge_lab.addons.tlsfiles import tls_files
-from edge_lab.pki import CertificateSpec, IdentityRequest, Pki, Request, TrustDomain, Usage
+from edge_lab.addons.tlsfiles import server_and_edges, serving_spec, tls_files
+from edge_lab.pki import CertificateSpec, Pki, Request, TrustDomain
 from edge_lab.provisioning.provision import Provision
 from edge_lab.topology import Node, Topology
 
@@ -20,19 +18,11 @@ def leaf_spec(node: str) -> CertificateSpec:
 
 def server_spec(address: str) -> CertificateSpec:
     """The certificate of the server's broker."""
-    return CertificateSpec(
-        "edge-lab:functions-server", addresses=(IPv4Address(address),), usages=(Usage.SERVER,)
-    )
+    return serving_spec("edge-lab:functions-server", address)
 
 
 def functions_requests(topology: Topology) -> tuple[Request, ...]:
-    server = topology.server.name
-    address = str(topology.cluster_link(server).address)
-    leaves = (
-        IdentityRequest(FUNCTIONS_DOMAIN, node.name, leaf_spec(node.name))
-        for node in topology.edges
-    )
-    return (IdentityRequest(FUNCTIONS_DOMAIN, server, server_spec(address)), *leaves)
+    return server_and_edges(topology, FUNCTIONS_DOMAIN, server_spec, leaf_spec)
 
 
 def keys_provision(node: Node, pki: Pki) -> Provision:

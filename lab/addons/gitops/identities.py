@@ -4,7 +4,6 @@ the controllers at the API server."""
 from __future__ import annotations
 
 import base64
-from ipaddress import IPv4Address
 
 from edge_lab.addons.gitops.names import (
     GIT_SECRET,
@@ -15,6 +14,7 @@ from edge_lab.addons.gitops.names import (
     SOURCE_UNIT,
 )
 from edge_lab.addons.gitops.place import Place
+from edge_lab.addons.tlsfiles import serving_spec
 from edge_lab.cluster.objects import Manifest
 from edge_lab.pki import (
     CLUSTER,
@@ -25,7 +25,6 @@ from edge_lab.pki import (
     Request,
     TrustBundle,
     TrustDomain,
-    Usage,
 )
 from edge_lab.provisioning.provision import GuestFile
 from edge_lab.topology import Topology
@@ -42,9 +41,7 @@ CONTROLLERS = {SOURCE_CONTROLLER: SOURCE_UNIT, KUSTOMIZE_CONTROLLER: KUSTOMIZE_U
 
 
 def server_spec(address: str) -> CertificateSpec:
-    return CertificateSpec(
-        "edge-lab:git:server", addresses=(IPv4Address(address),), usages=(Usage.SERVER,)
-    )
+    return serving_spec("edge-lab:git:server", address)
 
 
 def controller_spec(controller: str) -> CertificateSpec:

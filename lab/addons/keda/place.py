@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge_lab.addons.keda.names import HEALTH, HOME, METRICS, METRICS_SERVICE, OPERATOR
-from edge_lab.addons.tlsfiles import TlsFiles
+from edge_lab.addons.tlsfiles import ClientPlace
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT
 
 
 @dataclass(frozen=True)
-class Place:
+class Place(ClientPlace):
     """Where the operator is, and where it listens."""
 
     program: str = str(PAYLOAD_MOUNT / "bin" / OPERATOR)
@@ -18,12 +18,3 @@ class Place:
     metrics: str = METRICS
     health: str = HEALTH
     metrics_service: str = METRICS_SERVICE
-
-    @property
-    def kubeconfig(self) -> str:
-        return f"{self.files}/kubeconfig"
-
-    @property
-    def keys(self) -> TlsFiles:
-        """Its identity at the API server."""
-        return TlsFiles.in_folder(self.files)

@@ -3,8 +3,6 @@ by an authority of its own."""
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
-
 from edge_lab.addons.models.names import (
     AGENT,
     API_KEYS,
@@ -13,7 +11,7 @@ from edge_lab.addons.models.names import (
     TLS_KEYS,
     unit,
 )
-from edge_lab.addons.tlsfiles import TlsFiles, tls_files
+from edge_lab.addons.tlsfiles import TlsFiles, server_and_edges, serving_spec, tls_files
 from edge_lab.pki import (
     CLUSTER,
     CertificateSpec,
@@ -23,7 +21,6 @@ from edge_lab.pki import (
     Request,
     TrustBundle,
     TrustDomain,
-    Usage,
 )
 from edge_lab.provisioning.provision import GuestFile
 from edge_lab.topology import Node, Topology
@@ -48,9 +45,7 @@ def agent_user(node: str) -> str:
 
 def server_spec(address: str) -> CertificateSpec:
     """Of the cloud's inference server."""
-    return CertificateSpec(
-        "edge-lab:models-server", addresses=(IPv4Address(address),), usages=(Usage.SERVER,)
-    )
+    return serving_spec("edge-lab:models-server", address)
 
 
 def client_spec(node: str) -> CertificateSpec:
@@ -59,8 +54,6 @@ def client_spec(node: str) -> CertificateSpec:
 
 
 def models_requests(topology: Topology) -> tuple[Request, ...]:
-    server = topology.server.name
-    address = str(topology.cluster_link(server).address)
     return (
         IdentityRequest(CLUSTER, OPERATOR, CertificateSpec(OPERATOR_USER)),
         *(
@@ -69,11 +62,7 @@ def models_requests(topology: Topology) -> tuple[Request, ...]:
             )
             for node in topology.nodes
         ),
-        IdentityRequest(MODELS_DOMAIN, server, server_spec(address)),
-        *(
-            IdentityRequest(MODELS_DOMAIN, node.name, client_spec(node.name))
-            for node in topology.edges
-        ),
+        *server_and_edges(topology, MODELS_DOMAIN, server_spec, client_spec),
     )
 
 

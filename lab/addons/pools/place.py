@@ -12,12 +12,12 @@ from edge_lab.addons.pools.names import (
     WEBHOOK_PORT,
     YURT_MANAGER,
 )
-from edge_lab.addons.tlsfiles import TlsFiles
+from edge_lab.addons.tlsfiles import ClientPlace
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT
 
 
 @dataclass(frozen=True)
-class Place:
+class Place(ClientPlace):
     """Where yurt-manager is, and where it listens."""
 
     program: str = str(PAYLOAD_MOUNT / "bin" / YURT_MANAGER)
@@ -26,15 +26,6 @@ class Place:
     metrics: str = METRICS
     health: str = HEALTH
     webhook_port: int = WEBHOOK_PORT
-
-    @property
-    def kubeconfig(self) -> str:
-        return f"{self.files}/kubeconfig"
-
-    @property
-    def keys(self) -> TlsFiles:
-        """Its identity at the API server."""
-        return TlsFiles.in_folder(self.files)
 
     @property
     def webhook_keys(self) -> str:
