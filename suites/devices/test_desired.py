@@ -69,6 +69,15 @@ def confirmed(twin: LabTwin, value: str) -> bool:
     )
 
 
+def until_confirmed(twin: LabTwin, value: str, time_limit: TimeLimit, when: str = "") -> None:
+    eventually(
+        f"{twin} confirms {value}{when}",
+        lambda: confirmed(twin, value),
+        time_limit(SETTLE_SECONDS),
+        transient=(KubectlError,),
+    )
+
+
 def all_confirmed(status: TwinStatus) -> dict[str, str]:
     """Confirmed values, by property; on KubeEdge the properties arrive one after the other."""
     return {
@@ -97,12 +106,7 @@ def test_what_is_desired_reaches_the_device_and_is_confirmed(
     assert not confirmed(twin, value)
     before = len(writes(twin))
     with twin.desiring({REQUESTED_SETPOINT: value}):
-        eventually(
-            f"{twin} confirms {value}",
-            lambda: confirmed(twin, value),
-            time_limit(SETTLE_SECONDS),
-            transient=(KubectlError,),
-        )
+        until_confirmed(twin, value, time_limit)
     reached(twin, value, time_limit)
     assert len(writes(twin)) == before + 1, "a desired value was not written exactly once"
 
@@ -134,12 +138,7 @@ def test_what_was_desired_while_the_node_was_offline_is_done_after_the_heal(
             )
             assert len(writes(twin)) == before, "the desired value was delivered over a cut link"
             assert not confirmed(twin, value)
-        eventually(
-            f"{twin} confirms {value} after the heal",
-            lambda: confirmed(twin, value),
-            time_limit(SETTLE_SECONDS),
-            transient=(KubectlError,),
-        )
+        until_confirmed(twin, value, time_limit, " after the heal")
         reached(twin, value, time_limit)
         eventually(
             f"{twin} reports new values",
@@ -187,10 +186,5 @@ def test_nothing_is_refused_when_nothing_is_unfit(twin: LabTwin, time_limit: Tim
     running(twin, time_limit)
     mark, value = twin.log_mark(), fit(twin)
     with twin.desiring({REQUESTED_SETPOINT: value}):
-        eventually(
-            f"{twin} confirms {value}",
-            lambda: confirmed(twin, value),
-            time_limit(SETTLE_SECONDS),
-            transient=(KubectlError,),
-        )
+        until_confirmed(twin, value, time_limit)
     assert [line for line in twin.logged(mark) if "refused" in line] == []

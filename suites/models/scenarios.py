@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edge_lab.addons.models.records import Act, Requests
@@ -257,6 +259,26 @@ def refusal(side: Side, tag: str, reason: str, *, compared: bool = False) -> Ref
     )
 
 
+@contextlib.contextmanager
+def offline_for_agent(side: Side, node: str) -> Iterator[float]:
+    """The node is offline, and its agent knows; yields the time of the cut."""
+    with side.offline(node):
+        cut = side.now()
+        side.until(
+            "the node is offline for its agent",
+            lambda: acted(side, node, cut - 5, "offline") is not None,
+            ACT_SECONDS,
+        )
+        yield cut
+
+
+def served_after_rollback(side: Side, node: str, since: float) -> str:
+    """The tag that serves some seconds after a rollback since then, or at the timeout."""
+    side.seen(lambda: acted(side, node, since - 1, "rolled-back") is not None, ACT_SECONDS)
+    watch(side, BEFORE_SECONDS)
+    return serving_tag(side, node)
+
+
 def rollback(side: Side, node: str, *, reset: bool = True) -> tuple[Rollback, Reported]:
     """Somebody on the node asks for the version before, while the node is offline; then it loses
     its power."""
@@ -275,20 +297,10 @@ def rollback(side: Side, node: str, *, reset: bool = True) -> tuple[Rollback, Re
     look()
     reboots: list[tuple[float, float]] = []
     after_boot = None
-    with side.offline(node):
-        cut = side.now()
-        side.until(
-            "the node is offline for its agent",
-            lambda: acted(side, node, cut - 5, "offline") is not None,
-            ACT_SECONDS,
-        )
+    with offline_for_agent(side, node) as cut:
         triggered_at = side.now()
         side.roll_back(node)
-        side.seen(
-            lambda: acted(side, node, triggered_at - 1, "rolled-back") is not None, ACT_SECONDS
-        )
-        watch(side, BEFORE_SECONDS)
-        serving = serving_tag(side, node)
+        serving = served_after_rollback(side, node, triggered_at)
         side.seen(lambda: look().phase == "Unknown", UNKNOWN_SECONDS)
         if reset:
             off = side.now()
@@ -316,20 +328,10 @@ def brittle(side: Side, node: str) -> Rollback:
     began = side.now()
     watch(side, BEFORE_SECONDS)
     try:
-        with side.offline(node):
-            cut = side.now()
-            side.until(
-                "the node is offline for its agent",
-                lambda: acted(side, node, cut - 5, "offline") is not None,
-                ACT_SECONDS,
-            )
+        with offline_for_agent(side, node) as cut:
             changed = side.now()
             side.set_point(node, CHANGED_SETPOINT)
-            side.seen(
-                lambda: acted(side, node, changed - 1, "rolled-back") is not None, ACT_SECONDS
-            )
-            watch(side, BEFORE_SECONDS)
-            serving = serving_tag(side, node)
+            serving = served_after_rollback(side, node, changed)
             healed = side.now()
     finally:
         side.set_point(node, SETPOINT)
