@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from edge_lab.core.errors import InputError
 from edge_lab.fixtures.capabilities import known_runtimes
 from edge_lab.stacks import get_stack, stack_names
 from edge_lab.topology import Topology
-from tests.conftest import LABS
+from tests.conftest import LABS, ROOT
 
 THIRD_PARTY = """
 from edge_lab.addons import AddOn, Stage
@@ -176,3 +177,17 @@ def test_an_add_on_that_overrides_nothing_wants_and_makes_nothing(
     assert not addon.units(default_topology, node, platform.stack)
     assert not addon.capabilities(default_topology, node, platform.stack)
     assert not addon.versions(default_topology)
+
+
+def test_all_add_ons_are_kept_apart_by_import_linter() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    apart = {
+        module
+        for contract in settings["tool"]["importlinter"]["contracts"]
+        if contract["type"] == "independence"
+        for module in contract["modules"]
+    }
+    packages = {
+        ".".join(addon.__module__.split(".")[:3]) for addon in map(type, map(find_addon, ADDONS))
+    }
+    assert packages <= apart
