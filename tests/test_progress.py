@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from edge_lab.cli.progress import StepTree, showing_steps, time_so_far, void
-from edge_lab.core.step import listening, step
+from edge_lab.core.step import listening, step, warn
 
 
 def test_children_of_a_step_that_ended_are_folded_away() -> None:
@@ -31,6 +31,30 @@ def test_plain_output_says_start_end_and_failure_in_order() -> None:
         raise ValueError("no disk")
     lines = sink.getvalue().splitlines()
     assert lines == ["up …", "  images …", "  images: failed: no disk", "up: failed: no disk"]
+
+
+def test_a_warning_stays_in_sight_when_its_step_has_ended() -> None:
+    tree = StepTree()
+    with listening(lambda event: void(tree.take(event))), step("up"):
+        with step("images"), step("arm64"):
+            warn("no mirror")
+        with step("boot"):
+            pass
+        assert [row.title for row in tree.rows()] == ["up", "images", "warning: no mirror", "boot"]
+        assert [row.title for row in tree.at_work()] == ["up"]
+
+
+@pytest.mark.parametrize(("terminal", "times"), [(False, 1), (True, 2)])
+def test_a_warning_is_printed_once(*, terminal: bool, times: int) -> None:
+    """On a terminal it is in the first and the last frame of the tree."""
+    sink = io.StringIO()
+    with showing_steps(Console(file=sink, force_terminal=terminal, width=100)), step("up"):
+        warn("no mirror")
+    lines = [line for line in sink.getvalue().splitlines() if "no mirror" in line]
+    assert len(lines) <= times
+    assert lines
+    if not terminal:
+        assert lines == ["  warning: no mirror"]
 
 
 def test_a_step_that_takes_long_gives_signs_of_life_with_its_time_and_what_is_left() -> None:

@@ -27,7 +27,7 @@ def main() -> int:
         figures = fabric.measure(arguments.rounds, console.print)
 
         def tell(event: StepEvent) -> None:
-            if event.phase is Phase.START:
+            if event.phase in (Phase.START, Phase.WARNING):
                 console.print(event.title, markup=False, highlight=False)
 
         with listening(tell):

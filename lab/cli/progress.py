@@ -80,7 +80,7 @@ class StepTree:
             return row
 
     def rows(self) -> list[_Row]:
-        """Depth first; without the children of steps that have succeeded."""
+        """Depth first; of what is in steps that have succeeded, only the warnings."""
         with self._lock:
             found: list[_Row] = []
             for row in self._rows.values():
@@ -110,14 +110,24 @@ class StepTree:
 
     def _collect(self, row: _Row, into: list[_Row]) -> None:
         into.append(row)
-        if row.depth < DEEPEST_SHOWN and (row.phase is not Phase.END or row.depth == 0):
-            children = [self._rows[child] for child in row.children]
-            if row.depth == DEEPEST_SHOWN - 1:
-                ended = [child for child in children if child.phase is Phase.END]
-                hidden = {id(child) for child in ended[:-ENDED_SHOWN]}
-                children = [child for child in children if id(child) not in hidden]
-            for child in children:
+        children = [self._rows[child] for child in row.children]
+        hidden: set[int] = set()
+        if row.depth >= DEEPEST_SHOWN or (row.phase is Phase.END and row.depth > 0):
+            hidden = {id(child) for child in children}
+        elif row.depth == DEEPEST_SHOWN - 1:
+            ended = [child for child in children if child.phase is Phase.END]
+            hidden = {id(child) for child in ended[:-ENDED_SHOWN]}
+        for child in children:
+            if id(child) in hidden:
+                self._collect_warnings(child, into)
+            else:
                 self._collect(child, into)
+
+    def _collect_warnings(self, row: _Row, into: list[_Row]) -> None:
+        if row.phase is Phase.WARNING:
+            into.append(row)
+        for child in row.children:
+            self._collect_warnings(self._rows[child], into)
 
 
 def time_so_far(seconds: float) -> str:
@@ -142,6 +152,9 @@ def _draw(row: _Row, spinner: Spinner) -> tuple[RenderableType, RenderableType, 
         both = Table.grid(padding=(0, 1))
         both.add_row(ProgressBar(total=1.0, completed=row.done, width=BAR_WIDTH), clock)
         return spinner, shown, both
+    if row.phase is Phase.WARNING:
+        title.stylize("yellow")
+        return Text("!", style="bold yellow"), shown, Text()
     if row.phase is Phase.FAIL:
         if row.detail:
             title.append(f"  {row.detail}", style="red")
@@ -200,9 +213,11 @@ class _Lines:
 
     def _tell(self, event: StepEvent) -> None:
         row = self._tree.take(event)
-        if row.depth > DEEPEST_SHOWN or event.phase is Phase.PROGRESS:
+        if event.phase is Phase.WARNING:
+            self._print(row, "")
+        elif row.depth > DEEPEST_SHOWN or event.phase is Phase.PROGRESS:
             return
-        if event.phase is Phase.START:
+        elif event.phase is Phase.START:
             self._print(row, " …")
         elif event.phase is Phase.END:
             self._print(row, f": {event.seconds:.1f} s")

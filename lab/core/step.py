@@ -20,6 +20,8 @@ class Phase(StrEnum):
     PROGRESS = "progress"
     END = "end"
     FAIL = "fail"
+    WARNING = "warning"
+    """A message: nothing has begun, and nothing ends."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,9 @@ class StepEvent:
     done: float | None = None
     """Fraction done, 0 to 1, if known."""
 
+
+WARNING_PREFIX = "warning: "
+"""Of the titles of warnings."""
 
 Listener = Callable[[StepEvent], None]
 
@@ -98,7 +103,8 @@ def step(title: str, *, parent: Step | None = None) -> Iterator[Step]:
 def warn(text: str) -> None:
     """Reports to listeners something that failed without ending the work.
 
-    It is shown as a separate step.
+    It is an event by itself, below the step of this thread.
     """
-    with step(f"warning: {text}"):
-        pass
+    outer: Step | None = getattr(_current, "step", None)
+    message = Step(f"{WARNING_PREFIX}{text}", outer.id if outer else None)
+    _emit(message._event(Phase.WARNING))

@@ -46,7 +46,7 @@ class StepRecorder:
         # Listeners are called in the thread of the step.
         with self._lock:
             now = time.monotonic_ns()
-            if event.phase is Phase.START:
+            if event.phase in (Phase.START, Phase.WARNING):
                 self._steps[event.id] = RecordedStep(
                     event.id,
                     event.parent,
@@ -54,7 +54,7 @@ class StepRecorder:
                     threading.get_ident(),
                     now,
                     now,
-                    Outcome.UNFINISHED,
+                    Outcome.UNFINISHED if event.phase is Phase.START else Outcome.ENDED,
                 )
             elif event.id in self._steps:  # otherwise it began before the recording
                 self._steps[event.id] = replace(

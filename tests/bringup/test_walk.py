@@ -55,11 +55,11 @@ def lab(host: FakeHost, topology: Topology) -> Lab:
 
 @pytest.fixture
 def warnings() -> Iterator[list[str]]:
-    """The titles of all steps."""
+    """The titles of all warnings."""
     titles: list[str] = []
 
     def listen(event: StepEvent) -> None:
-        if event.phase is Phase.START and event.title.startswith("warning: "):
+        if event.phase is Phase.WARNING:
             titles.append(event.title)
 
     with listening(listen):

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from edge_lab.core.errors import LabError
-from edge_lab.core.step import Phase, StepEvent, listening, step
+from edge_lab.core.step import Phase, StepEvent, listening, step, warn
 
 
 def recorded(events: list[StepEvent]) -> list[tuple[str, str]]:
@@ -70,3 +70,11 @@ def test_nobody_is_told_once_the_listening_is_over() -> None:
     with step("unheard"):
         pass
     assert events == []
+
+
+def test_a_warning_is_one_event_below_its_step() -> None:
+    events: list[StepEvent] = []
+    with listening(events.append), step("up"):
+        warn("no mirror")
+    assert recorded(events) == [("up", "start"), ("warning: no mirror", "warning"), ("up", "end")]
+    assert events[1].parent == events[0].id
