@@ -49,7 +49,7 @@ def test_a_spawned_process_is_found_by_its_mark_and_ended(tmp_path: Path) -> Non
 def test_a_process_that_ignores_the_request_is_killed(tmp_path: Path) -> None:
     process = spawn(STUBBORN, run=tmp_path / "run", log=tmp_path / "log")
     spoken(tmp_path / "log")
-    end_processes(tmp_path / "run", Deadline.after(1.0))
+    end_processes(tmp_path / "run", Deadline.after(4.0))
     assert process.wait(timeout=60) == -9
 
 
