@@ -9,7 +9,7 @@ from suites.conftest import Judged
 from suites.metrics.conftest import OutageOf
 from suites.metrics.judging import AFTER_RESET, judge_sender
 from suites.metrics.outages import clock_jump, cut_and_heal, reset_while_offline, slow_line
-from suites.metrics.senders import LOSE_BY_RESET, each_sender
+from suites.metrics.senders import LOSE_BY_CLOCK, LOSE_BY_RESET, each_sender
 
 pytestmark = [
     allure.parent_suite("Metrics"),
@@ -42,7 +42,7 @@ def test_a_reset_while_offline_costs_no_sample(
 
 
 @pytest.mark.scenario("metrics: clock jump")
-@pytest.mark.parametrize("sender", each_sender())
+@pytest.mark.parametrize("sender", each_sender(LOSE_BY_CLOCK))
 @allure.title("Clock set five minutes ahead and back: {sender} loses no sample")
 def test_a_clock_jump_costs_no_sample(outage_of: OutageOf, sender: str, judged: Judged) -> None:
     judged(judge_sender(outage_of(clock_jump).evidence, sender))

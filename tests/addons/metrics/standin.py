@@ -20,11 +20,12 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.data import LABS
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.fault import Fault
-from edge_lab.faults.kinds import Cut, Impair, Kill, LinkFault, Reboot
+from edge_lab.faults.kinds import ClockJump, Cut, Impair, Kill, LinkFault, Reboot
 from edge_lab.topology import Topology
 from suites.metrics import outages as suite_outages
 from suites.metrics.outages import Outage, cut_and_heal, reset_while_offline
 from suites.metrics.queries import Metrics
+from tests.addons.metrics.clocksite import ClockSite
 from tests.addons.metrics.site import NODE, SHOWN_STEP, S, Site, running_site
 from tests.namespaces import Namespace
 
@@ -55,7 +56,8 @@ class StandInMachine:
 
 @dataclass(frozen=True)
 class StandInFaults:
-    """A cut, and what a reset is to programs: they are killed, and after a while started."""
+    """A cut, and what a reset is to programs: they are killed, and after a while started. The clock
+    of a `ClockSite` can jump."""
 
     site: Site
 
@@ -74,6 +76,13 @@ class StandInFaults:
                 yield
             finally:
                 self.site.start_node_part("sidecar")
+        elif isinstance(fault, ClockJump):
+            assert isinstance(self.site, ClockSite)
+            self.site.set_clock(round(fault.seconds))
+            try:
+                yield
+            finally:
+                self.site.set_clock(0)
         else:
             assert isinstance(fault, Reboot)
             for name in self.site.node_parts:
