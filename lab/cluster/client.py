@@ -27,7 +27,7 @@ from lightkube.generic_resource import (
     GenericNamespacedResource,
     create_api_info,
 )
-from lightkube.types import PatchType
+from lightkube.types import CascadeType, PatchType
 
 from edge_lab.cluster.discovery import Discovery
 from edge_lab.cluster.errors import (
@@ -169,6 +169,28 @@ class ApiClient:
 
         verb = "apply" if kind is PatchType.APPLY else "patch"
         self._served(resource, f"{verb} {query}", deadline, asked)
+
+    def delete(self, query: Query, deadline: Deadline, *, grace_s: int | None) -> None:
+        """Requests the deletion of one object, if it exists; does not wait until it is gone.
+
+        `grace_s` replaces a pod's own grace period, in seconds.
+        """
+        resource = self._discovery.named(query.word, deadline)
+
+        def asked() -> None:
+            self._client.delete(
+                _class(resource),
+                query.name,
+                grace_period=grace_s,
+                cascade=CascadeType.BACKGROUND,
+                **self._in(query, resource),
+            )
+
+        try:
+            self._served(resource, f"delete {query}", deadline, asked)
+        except StatusError as trouble:
+            if trouble.reason != "NotFound" or trouble.kind_missing:
+                raise
 
     def decide(self, request: str, decision: str, deadline: Deadline) -> None:
         """Sets a certificate signing request to Approved or Denied."""

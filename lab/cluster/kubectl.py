@@ -228,6 +228,11 @@ class Kubectl:
             waits=wait,
         )
 
+    def request_deletion(self, *args: str, deadline: Deadline, grace_s: int | None = None) -> None:
+        """Requests the deletion of the object that `args` name, if it exists, and does not wait
+        until it is gone. `grace_s` replaces a pod's own grace period, in seconds."""
+        self._api.delete(parse_query(args), deadline, grace_s=grace_s)
+
     def raw(self, path: str, deadline: Deadline) -> str:
         """The answer to a GET of `path`, such as /readyz."""
         return self._api.raw(path, deadline)

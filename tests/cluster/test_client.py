@@ -165,6 +165,26 @@ def test_a_patch_and_labels_are_merged(api: ApiServer, kubectl: Kubectl, soon: D
         assert "fieldValidation" not in asked.query
 
 
+def test_a_deletion_is_requested_with_a_grace_period(
+    api: ApiServer, kubectl: Kubectl, soon: Deadline
+) -> None:
+    pod = "/api/v1/namespaces/edge-lab/pods/p"
+    api.answer(f"DELETE {pod}", Answer({}), not_found("p"))
+    for _ in range(2):  # it may be gone already
+        kubectl.request_deletion("pod", "p", "-n", "edge-lab", deadline=soon, grace_s=1)
+    assert [(asked.method, asked.path) for asked in api.asked] == [("DELETE", pod)] * 2
+    wanted = {"gracePeriodSeconds": ["1"], "propagationPolicy": ["Background"]}
+    assert api.asked[0].query == wanted
+
+
+def test_a_deletion_that_is_refused_is_an_error(
+    api: ApiServer, kubectl: Kubectl, soon: Deadline
+) -> None:
+    api.answer("DELETE /api/v1/nodes/n", status(403, "Forbidden"))
+    with pytest.raises(StatusError):
+        kubectl.request_deletion("node", "n", deadline=soon)
+
+
 def test_requests_for_certificates_are_decided(
     api: ApiServer, kubectl: Kubectl, soon: Deadline
 ) -> None:
