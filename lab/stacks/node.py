@@ -15,6 +15,15 @@ CONFIG = "/etc/edge-lab"
 """The folder of the lab's files in a guest."""
 
 CNI_CONFIG = "/etc/cni/net.d/10-edge-lab.conflist"
+CNI_RESULTS = "/var/lib/cni/results"
+"""Where the container runtime keeps the results of the pod network, a file for each pod."""
+CNI_RULE = "/etc/tmpfiles.d/60-edge-lab-cni.conf"
+CNI_RULE_TEXT = f"""\
+# After a loss of power, what the kernel had not written is an empty file, and the network of its
+# pod can never be destroyed: https://github.com/containernetworking/cni/issues/1055
+R! {CNI_RESULTS}
+"""
+"""For systemd-tmpfiles: the results are removed at boot, since no network of a pod outlives one."""
 POD_CHAIN = "EDGE-LAB-PODS"
 POD_BRIDGE = "cni0"
 
@@ -70,6 +79,7 @@ def pod_network(topology: Topology, node: Node) -> Provision:
     )
     return undone + service.provision(
         GuestFile.text(CNI_CONFIG, bridge_config(cidr)),
+        GuestFile.text(CNI_RULE, CNI_RULE_TEXT),
         GuestFile.text(rules, masquerade_rules(topology, node)),
     )
 
