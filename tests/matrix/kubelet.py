@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,11 @@ class StandIn:
                     NODE, "kube-node-lease", self._lease(), _content_type=MERGE
                 )
                 for pod in self._pods():
-                    self._look_at(pod)
+                    try:
+                        self._look_at(pod)
+                    except ApiException as refused:
+                        if refused.status != HTTPStatus.NOT_FOUND:  # deleted meanwhile
+                            raise
             except Exception as trouble:  # noqa: BLE001 - a busy API server; told by the test
                 self.problems.append(repr(trouble))
 

@@ -153,10 +153,6 @@ def test_6414_pods_return_on_a_node_that_reboots_offline(
     with autonomy.watching() as watch:
         for node in edges(lab):
             assert pod_name(TOLERANT, node) in running_on(watch.recorder, node)
-            # The pod is new. containerd's record of its network is synced to the disk after half a
-            # minute; a node that loses power before that cannot end the old sandbox ("unexpected
-            # end of JSON input"), with any runtime.
-            lab.machines[node].run("sync", time_limit(60))
         away = missing_after_reboot(lab, faults, watch.recorder, time_limit)
     expect = Expectation(downtime_s=None, may_restart=None, must_detect=True)
     verdicts = [autonomy.judge(watch, node, expect) for node in edges(lab)]
