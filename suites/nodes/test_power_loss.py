@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -17,7 +16,7 @@ from edge_lab.faults.kinds import Reboot
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually
-from edge_lab.stacks.node import CNI_RESULTS, CNI_RULE, CNI_RULE_TEXT
+from edge_lab.stacks.node import CNI_RESULTS
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -50,10 +49,14 @@ def _started(status: dict[str, Any]) -> float:
     return datetime.fromisoformat(found).timestamp() if found else 0.0
 
 
-def lose_power_with_empty_results(node: LabNode, faults: FaultEngine) -> float:
-    """When, in seconds since 1970. At least one pod had a result."""
+def empty_results(node: LabNode) -> None:
+    """At least one pod has a result."""
     assert int(node.output(FILES)) > 0
     node.output(EMPTY)
+
+
+def lose_power(node: LabNode, faults: FaultEngine) -> float:
+    """When, in seconds since 1970."""
     since = time.time()
     with faults.inflict(Reboot(node=node.name)):
         pass  # healed when it is up again
@@ -79,30 +82,33 @@ def test_pods_run_again_without_their_cni_results(
     lab: Lab, edge_node: LabNode, faults: FaultEngine, time_limit: TimeLimit
 ) -> None:
     """Without a flush, a result that is younger than some seconds is an empty file then."""
-    since = lose_power_with_empty_results(edge_node, faults)
+    empty_results(edge_node)
+    since = lose_power(edge_node, faults)
     until_all_started(lab, edge_node.name, since, time_limit)
     assert not edge_node.succeeds(REPORTED)
 
 
 @contextlib.contextmanager
-def without_rule(node: LabNode) -> Iterator[None]:
-    """While the block runs, results are not removed at boot; afterwards, empty ones are removed."""
+def kept_results(node: LabNode) -> Iterator[None]:
+    """While the block runs, nothing can remove the results that there are; afterwards they are
+    removed."""
     try:
-        node.output(f"rm {CNI_RULE} && sync")
+        node.output(f"find {CNI_RESULTS} -type f -exec chattr +i {{}} +")
         yield
     finally:
-        text = shlex.quote(CNI_RULE_TEXT)
-        node.output(f"printf %s {text} > {CNI_RULE}; find {CNI_RESULTS} -type f -empty -delete")
+        node.output(f"find {CNI_RESULTS} -type f -exec chattr -i {{}} +")
+        node.output(f"find {CNI_RESULTS} -type f -empty -delete")
 
 
-@allure.title("Without its rule for CNI results, {edge_node} does not start those pods (control)")
-def test_without_the_rule_pods_do_not_run_again(
+@allure.title("If the empty results stay, {edge_node} does not start those pods (control)")
+def test_pods_do_not_run_again_with_empty_cni_results(
     lab: Lab, edge_node: LabNode, faults: FaultEngine, time_limit: TimeLimit
 ) -> None:
     """Known since 2023: https://github.com/containernetworking/cni/issues/1055,
     https://github.com/containerd/containerd/issues/8197."""
-    with without_rule(edge_node):
-        since = lose_power_with_empty_results(edge_node, faults)
+    empty_results(edge_node)
+    with kept_results(edge_node):
+        since = lose_power(edge_node, faults)
         eventually(
             f"{edge_node} reports that a pod's network cannot be destroyed",
             lambda: edge_node.succeeds(REPORTED),
