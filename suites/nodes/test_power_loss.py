@@ -93,7 +93,7 @@ def kept_results(node: LabNode) -> Iterator[None]:
     """While the block runs, nothing can remove the results that there are; afterwards they are
     removed."""
     try:
-        node.output(f"find {CNI_RESULTS} -type f -exec chattr +i {{}} +")
+        node.output(f"find {CNI_RESULTS} -type f -exec chattr +i {{}} + && sync")
         yield
     finally:
         node.output(f"find {CNI_RESULTS} -type f -exec chattr -i {{}} +")
