@@ -25,7 +25,7 @@ pytestmark = [allure.parent_suite("Nodes"), allure.feature("Loss of power")]
 
 BACK_SECONDS = 240.0
 """Seconds from the boot until all pods run."""
-REPORTED = "journalctl --boot --quiet --grep 'network cached result' | grep -q ."
+REPORTED = "journalctl --boot --quiet --grep 'cached result: decoding' | grep -q ."
 EMPTY = f"find {CNI_RESULTS} -type f -exec truncate -s 0 {{}} + && sync"
 FILES = f"find {CNI_RESULTS} -type f 2>/dev/null | wc -l"
 
