@@ -38,9 +38,6 @@ class StepEvent:
     """Fraction done, 0 to 1, if known."""
 
 
-WARNING_PREFIX = "warning: "
-"""Of the titles of warnings."""
-
 Listener = Callable[[StepEvent], None]
 
 _listeners: list[Listener] = []
@@ -106,5 +103,5 @@ def warn(text: str) -> None:
     It is an event by itself, below the step of this thread.
     """
     outer: Step | None = getattr(_current, "step", None)
-    message = Step(f"{WARNING_PREFIX}{text}", outer.id if outer else None)
+    message = Step(f"warning: {text}", outer.id if outer else None)
     _emit(message._event(Phase.WARNING))

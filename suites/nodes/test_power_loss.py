@@ -37,7 +37,7 @@ def pods_started(lab: Lab, node: str, since: float, time_limit: TimeLimit) -> di
     pods = lab.kubectl.items("pods", "-A", chosen, deadline=time_limit(60))
     return {
         pod["metadata"]["name"]: all(
-            _started(status) > since for status in pod["status"].get("containerStatuses", [{}])
+            _started(status) > since for status in pod["status"].get("containerStatuses") or [{}]
         )
         for pod in pods
         if not pod["spec"].get("hostNetwork")
