@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -35,8 +36,12 @@ def sha512(content: bytes) -> str:
 
 
 def tarball(members: dict[str, bytes], top: str = "") -> bytes:
+    """The same bytes at any time: tests compare the digests of two of them."""
     whole = io.BytesIO()
-    with tarfile.open(fileobj=whole, mode="w:gz") as archive:
+    with (
+        gzip.GzipFile(fileobj=whole, mode="wb", mtime=0) as compressed,
+        tarfile.open(fileobj=compressed, mode="w") as archive,
+    ):
         for name, content in members.items():
             info = tarfile.TarInfo(f"{top}/{name}" if top else name)
             info.size = len(content)
