@@ -6,7 +6,7 @@ RESULTS := build/allure-results
 # In this order: what smoke finds broken need not be broken on purpose. There are more: suites/nodes,
 # suites/devices, suites/lifecycle, suites/identity, suites/rotation, suites/services, suites/spire, suites/metrics,
 # suites/sandbox, suites/scheduling, suites/memory, suites/fleet, suites/cache, suites/walls, suites/gitops, suites/functions,
-# suites/models, suites/pools, suites/plantday (with -m long_running), suites/regressions, suites/stacks, and
+# suites/models, suites/pools, suites/nodejobs, suites/plantday (with -m long_running), suites/regressions, suites/stacks, and
 # suites/external, which `make external` runs.
 SUITES ?= suites/smoke suites/network suites/autonomy
 # What every change has to pass: nodes, pods, devices and samples as they should be, a plan of faults,

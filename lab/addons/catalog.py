@@ -26,6 +26,7 @@ from edge_lab.addons.metrics.senderaddons import (
 )
 from edge_lab.addons.microvm.addon import Microvm
 from edge_lab.addons.models.addon import Models
+from edge_lab.addons.nodejobs.addon import NodeJobs
 from edge_lab.addons.pools.addon import Pools
 from edge_lab.addons.services.addon import Services
 from edge_lab.addons.spire.addon import Spire
@@ -58,6 +59,7 @@ ADDONS: Mapping[str, Callable[[], AddOn]] = {
         FunctionsKeda,
         Models,
         Pools,
+        NodeJobs,
     )
 }
 """The lab's own."""

@@ -149,6 +149,7 @@ _COMPONENTS = (
         go=GoSource(module="critest", package="edge-lab/images/critest"),
     ),
     _kubeedge("cloudcore", "cloud/cloudcore/cloudcore"),
+    _kubeedge("controllermanager", "cloud/controllermanager/controllermanager"),
     _kubeedge("edgecore", "edge/edgecore"),
     Component(
         "kubeedge-crds",

@@ -260,6 +260,8 @@ def edgecore_config(topology: Topology, node: Node) -> str:
         "metaManager": {"enable": True, "metaServer": {"enable": False}},
         # It would need an MQTT broker on the node; mappers of the lab use DMI.
         "eventBus": {"enable": False},
+        # Idle without the add-on node-jobs.
+        "taskManager": {"enable": True},
     }
     return _document("edgecore.config.kubeedge.io/v1alpha2", "EdgeCore", {"modules": modules})
 
@@ -309,7 +311,8 @@ def cloudcore_config(topology: Topology) -> str:
         },
         "cloudStream": {"enable": False},
         "dynamicController": {"enable": False},
-        "taskManager": {"enable": False},
+        # Idle without the add-on node-jobs.
+        "taskManager": {"enable": True},
         "router": {"enable": False},
         # It would create firewall rules for the stream, which is disabled.
         "iptablesManager": {"enable": False},

@@ -102,7 +102,7 @@ def partition(
         for node in edges(lab):
             pod = pod_name(DELETED, node)
             limit = time_limit(60)
-            lab.kubectl.delete("pod", pod, "-n", NAMESPACE, deadline=limit, wait=False)
+            lab.kubectl.request_deletion("pod", pod, "-n", NAMESPACE, deadline=limit)
         autonomy.hold(max(PARTITION_SECONDS, until_evicted(lab)) - DELETE_AFTER)
         sandboxes.look()
     verdicts = {node: autonomy.judge(watch, node, expectation(node)) for node in edges(lab)}

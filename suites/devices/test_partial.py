@@ -45,7 +45,7 @@ def partial(lab: Lab, twin: LabTwin, time_limit: TimeLimit) -> Iterator[tuple[st
         limit = time_limit(READY_SECONDS)
         for kind in ("devices", "devicemodels"):
             of = (f"{kind}.{API_GROUP}", name, "-n", NAMESPACE)
-            lab.kubectl.delete(*of, deadline=limit, wait=False)
+            lab.kubectl.request_deletion(*of, deadline=limit)
 
 
 @allure.story("Reported values")

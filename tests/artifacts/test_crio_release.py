@@ -13,8 +13,8 @@ from edge_lab.addons.crio.names import COMPONENTS
 from edge_lab.artifacts import CATALOG, ArtifactStore, Availability, CannotObtain, Component, Want
 from edge_lab.core.deadline import Deadline
 from edge_lab.topology import Arch
+from tests.artifacts.archives import tarball
 from tests.artifacts.conftest import FakeGo, WebServer
-from tests.artifacts.test_published import tarball
 
 SITE = "https://storage.googleapis.com"
 PAGE = "/cri-o/artifacts"

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import io
 import json
-import tarfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +13,7 @@ from edge_lab.artifacts import CATALOG as REAL_CATALOG
 from edge_lab.artifacts import Artifact, ArtifactStore, Availability, CannotObtain, Component, Want
 from edge_lab.core.deadline import Deadline
 from edge_lab.topology import Arch
+from tests.artifacts.archives import tarball
 from tests.artifacts.conftest import FakeGo, WebServer
 
 X86, ARM, RISCV = Arch.X86_64, Arch.AARCH64, Arch.RISCV64
@@ -33,20 +31,6 @@ def sha256(content: bytes) -> str:
 
 def sha512(content: bytes) -> str:
     return hashlib.sha512(content).hexdigest()
-
-
-def tarball(members: dict[str, bytes], top: str = "") -> bytes:
-    """The same bytes at any time: tests compare the digests of two of them."""
-    whole = io.BytesIO()
-    with (
-        gzip.GzipFile(fileobj=whole, mode="wb", mtime=0) as compressed,
-        tarfile.open(fileobj=compressed, mode="w") as archive,
-    ):
-        for name, content in members.items():
-            info = tarfile.TarInfo(f"{top}/{name}" if top else name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return whole.getvalue()
 
 
 def with_pages_at(url: str) -> dict[str, Component]:

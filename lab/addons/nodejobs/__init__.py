@@ -1,0 +1,1 @@
+"""Jobs of KubeEdge that run on nodes, as ImagePrePullJob, by its controller manager."""

@@ -1,0 +1,101 @@
+"""ImagePrePullJob: images are on the nodes before pods need them, also while a node is away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import allure
+import pytest
+
+from edge_lab.addons.cache.content import SMALL, LabImage
+from edge_lab.addons.nodejobs.names import NODE_JOBS
+from edge_lab.core.errors import MissingCapability
+from edge_lab.faults.engine import FaultEngine
+from edge_lab.fixtures.lab import TimeLimit
+from suites.conftest import Judged
+from suites.edges import edges
+from suites.known import KUBEEDGE_TRACKER
+from suites.nodejobs.evidence import Interrupted
+from suites.nodejobs.judging import judge_prepull
+from suites.nodejobs.scenarios import JobSide
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+pytestmark = [
+    allure.parent_suite("Node jobs"),
+    allure.feature("Image pre-pull"),
+    pytest.mark.needs(NODE_JOBS),
+    pytest.mark.needs("cache"),
+]
+
+EVERYWHERE, AROUND = "prepull-everywhere", "prepull-around"
+LEAST_NODES = 2
+
+
+def images(*names: str) -> tuple[LabImage, ...]:
+    return tuple(image for image in SMALL if image.name in names)
+
+
+@pytest.fixture(scope="module")
+def nodes(lab: Lab) -> tuple[str, ...]:
+    """Edge nodes; skips if there are not two."""
+    found = edges(lab)
+    if len(found) < LEAST_NODES:
+        raise MissingCapability("a node that holds up another one takes two edge nodes")
+    return found
+
+
+@pytest.fixture(scope="module")
+def side(lab: Lab, fault_engine: FaultEngine, time_limit: TimeLimit) -> Iterator[JobSide]:
+    found = JobSide(lab, fault_engine, time_limit)
+    yield found
+    for name in (EVERYWHERE, AROUND):
+        found.remove(name)
+
+
+@pytest.fixture(scope="module")
+def interrupted(side: JobSide, nodes: tuple[str, ...]) -> Interrupted:
+    return side.interrupted(AROUND, nodes, images("cached"))
+
+
+@pytest.mark.scenario("image pre-pull")
+@allure.title("A job pulls its images on one node after the other")
+def test_images_are_pulled_on_each_node(
+    side: JobSide, nodes: tuple[str, ...], judged: Judged
+) -> None:
+    job = side.prepull(EVERYWHERE, nodes, images("shared", "healed"))
+    judged(judge_prepull(job, node) for node in nodes)
+
+
+def known(seen: str) -> pytest.MarkDecorator:
+    return pytest.mark.known_failure(
+        runtime="kubeedge",
+        tracker=f"{KUBEEDGE_TRACKER}/7049",
+        seen=f"v1.23.1: {seen}",
+        look_again="2027-05-30",
+    )
+
+
+@known(
+    "cloudcore frees the place of a node only when its result arrives, so that one silent node "
+    "holds up all that come after it"
+)
+@pytest.mark.scenario("image pre-pull, a node cut off after its part was sent")
+@allure.issue(f"{KUBEEDGE_TRACKER}/7049", "kubeedge #7049")
+@allure.title("A node that is cut off after its part was sent does not hold up the others")
+def test_a_silent_node_holds_up_no_other(
+    interrupted: Interrupted, nodes: tuple[str, ...], judged: Judged
+) -> None:
+    judged(judge_prepull(interrupted.during, node) for node in nodes[1:])
+
+
+@known("cloudcore never ends such a job, and does not run a later one of the same name")
+@pytest.mark.scenario("image pre-pull, the same job after the heal")
+@allure.issue(f"{KUBEEDGE_TRACKER}/7049", "kubeedge #7049")
+@allure.title("A job of the same name runs after the heal")
+def test_the_same_job_runs_after_the_heal(
+    interrupted: Interrupted, nodes: tuple[str, ...], judged: Judged
+) -> None:
+    judged(judge_prepull(interrupted.again, node) for node in nodes)
