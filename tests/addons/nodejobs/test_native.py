@@ -83,28 +83,28 @@ def site(default_topology: Topology) -> Iterator[Site]:
             write_identity(files, plane.pki.authority(CLUSTER), CLIENT.spec)
             Path(place.kubeconfig).write_text(place.keys.kubeconfig(plane.url))
             limit = Deadline.scaled(LIMIT)
-            kinds = [found for found in yaml.safe_load_all(programs[CRDS].read_text()) if found]
+            kinds = [kind for kind in yaml.safe_load_all(programs[CRDS].read_text()) if kind]
             plane.kubectl.apply_patiently("kinds", kinds, limit)
             plane.kubectl.apply_patiently("rights", rights(), limit)
             plane.wait_for_kinds(place.keys, KINDS, limit)
             nodes = [node(EDGE, {EDGE_LABEL: ""}), node(PLAIN, {})]
             plane.kubectl.apply_patiently("nodes", nodes, limit)
-            for found in nodes:
+            for made_node in nodes:
                 plane.kubectl.run(
                     "patch",
                     "node",
-                    found["metadata"]["name"],
+                    made_node["metadata"]["name"],
                     "--subresource=status",
                     "--type=merge",
                     f"--patch={json.dumps({'status': READY})}",
                     deadline=limit,
                 )
-            found = Site(folder, plane, place)
-            found.start()
+            site = Site(folder, plane, place)
+            site.start()
             try:
-                yield found
+                yield site
             finally:
-                found.end()
+                site.end()
 
 
 def test_a_job_has_a_phase_for_each_node(site: Site) -> None:
