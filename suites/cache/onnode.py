@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edge_lab.addons.cache.content import DataSet, LabImage
+from edge_lab.addons.cache.content import IMAGES, PROGRAM_PATH, DataSet, LabImage
 from edge_lab.addons.cache.names import (
     AUTHORITY,
     CACHE_PORT,
@@ -18,7 +18,7 @@ from edge_lab.addons.cache.names import (
     STATE,
 )
 from edge_lab.fixtures.lab import TimeLimit
-from edge_lab.provisioning.cri import TASKS
+from edge_lab.provisioning.cri import CONTAINERD, TASKS
 from suites.cache.judging import Read
 
 if TYPE_CHECKING:
@@ -29,12 +29,19 @@ COMMAND_SECONDS = 90.0
 PULL_SECONDS = 300.0
 PULL_UNIT = "edge-lab-pull"
 
+CHECK = "edge-lab-check"
+"""Id of a container that checks an image."""
+USAGE = 2
+"""Exit status of the images' program after a wrong command line."""
+INGEST = "/var/lib/containerd/io.containerd.content.v1.content/ingest"
+"""Folder with what containerd has downloaded of blobs that are not complete."""
+
 _CONTAINER = f"""
 for folder in {TASKS}/*/; do
   spec=$folder/config.json
   grep -q '"io.kubernetes.cri.container-type":"container"' $spec || continue
   grep -q '"io.kubernetes.cri.sandbox-name":"@POD@"' $spec || continue
-  pid=$(cat $folder/init.pid) && [ -d /proc/$pid ] || continue
+  pid=$(cat $folder/init.pid) && [ "$(readlink /proc/$pid/exe)" = @PROGRAM@ ] || continue
   @COMMAND@
   exit 0
 done
@@ -51,15 +58,16 @@ for _ in range(count):
     print(json.dumps([hashlib.sha256(content).hexdigest(), took, cache]), flush=True)
 """
 _ASK = """
-import sys, urllib.error, urllib.request
-count = 0
+import hashlib, sys, urllib.error, urllib.request
+count, digest = 0, hashlib.sha256()
 try:
     with urllib.request.urlopen(sys.argv[1], timeout=120) as answer:
         while piece := answer.read(65536):
             count += len(piece)
-        print(answer.status, count)
+            digest.update(piece)
+        print(answer.status, count, "sha256:" + digest.hexdigest())
 except urllib.error.HTTPError as trouble:
-    print(trouble.code, 0)
+    print(trouble.code, 0, "-")
 """
 _DAMAGE = """
 import sys
@@ -76,6 +84,11 @@ for path in Path(folder).rglob("*"):
         done += 1
 print(done)
 """
+
+
+def _for_container(pod: str, command: str) -> str:
+    script = _CONTAINER.replace("@POD@", pod).replace("@PROGRAM@", PROGRAM_PATH)
+    return script.replace("@COMMAND@", command)
 
 
 @dataclass(frozen=True)
@@ -99,15 +112,23 @@ class CacheNode:
     # -- containers --------------------------------------------------------------------------
 
     def container(self, pod: str) -> str:
-        """The id of the pod's running container; empty if there is none."""
-        script = _CONTAINER.replace("@POD@", pod).replace("@COMMAND@", "basename $folder")
-        return self.run(script)
+        """The id of the pod's container whose process executes the image's program; empty if there
+        is none: a container with a damaged program ends soon after its start."""
+        return self.run(_for_container(pod, "basename $folder"))
 
     def kill(self, pod: str) -> str:
         """Kills the pod's container, like a crash; returns its id."""
         before = self.container(pod)
-        self.run(_CONTAINER.replace("@POD@", pod).replace("@COMMAND@", "kill -KILL $pid"))
+        self.run(_for_container(pod, "kill -KILL $pid"))
         return before
+
+    def program_runs(self, image: LabImage, registry: str = REGISTRY_NAME) -> bool:
+        """Whether the program of an image on the node is executed: without arguments it exits with
+        2, after a message; if it is damaged, the container ends with 1."""
+        command = f"{CTR} run --rm {image.reference(registry)} {CHECK} {PROGRAM_PATH}"
+        machine = self.lab.machine(self.name)
+        done = machine.run(command, self.limit(COMMAND_SECONDS), check=False)
+        return done.returncode == USAGE
 
     # -- images ------------------------------------------------------------------------------
 
@@ -147,6 +168,16 @@ class CacheNode:
         if names:
             self.run(f"{CTR} images rm --sync {shlex.join(names)}")
 
+    def forget_all(self) -> None:
+        """Removes all images of the registry, so that each layer is unpacked again."""
+        for image in IMAGES:
+            self.forget(image)
+
+    def remove_partial_downloads(self) -> None:
+        """ctr has no command for it. Containers keep running while containerd is stopped."""
+        unit = CONTAINERD.unit
+        self.run(f"systemctl stop {unit} && rm -rf {INGEST}/* && systemctl start {unit}")
+
     # -- the cache ---------------------------------------------------------------------------
 
     def purge(self) -> None:
@@ -175,9 +206,18 @@ class CacheNode:
 
     def ask(self, path: str) -> tuple[int, int]:
         """HTTP status and body size of the cache's response at `path`."""
-        url = f"http://127.0.0.1:{CACHE_PORT}{path}"
-        status, count = self.python(_ASK, url, seconds=PULL_SECONDS).split()
+        status, count, _ = self._answer(path)
         return int(status), int(count)
+
+    def digest_of_layer(self, image: LabImage) -> str:
+        """The digest of what the cache returns as the unique layer of an image."""
+        return self._answer(f"/v2/{image.name}/blobs/{image.own_digest}")[2]
+
+    def _answer(self, path: str) -> tuple[str, str, str]:
+        """Status, size and digest; the digest of an error is `-`."""
+        url = f"http://127.0.0.1:{CACHE_PORT}{path}"
+        status, count, digest = self.python(_ASK, url, seconds=PULL_SECONDS).split()
+        return status, count, digest
 
     # -- data --------------------------------------------------------------------------------
 

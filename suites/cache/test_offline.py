@@ -145,6 +145,8 @@ def test_a_cache_that_was_restarted_offline_serves(
         assert before
         with faults.inflict(Cut(link=uplink(lab, name))):
             node.forget(image)
+            # Layers that containerd unpacked seconds before are the subject of test_power_loss.
+            node.run("sync")
             with faults.inflict(Reboot(node=name)):
                 pass  # healed when it is up again
             since = node.run('date -d "$(uptime -s)" +%s')

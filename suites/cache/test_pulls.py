@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import allure
 import pytest
 
-from edge_lab.addons.cache.content import DATA_SETS, LARGE
+from edge_lab.addons.cache.content import DATA_SETS, LARGE, LabImage
 from edge_lab.addons.cache.edge import cache_of
 from edge_lab.addons.cache.names import site_peers
 from edge_lab.core.errors import MissingCapability
@@ -28,6 +28,7 @@ from suites.cache.judging import (
     wrong_resumption,
     wrong_sharing,
 )
+from suites.cache.known import a_refused_layer_stays
 from suites.cache.objects import APP, image_named, image_pod
 from suites.cache.onnode import CacheNode
 from suites.cache.watching import seen_within, watch_starts
@@ -201,22 +202,59 @@ def test_the_cache_evicts_within_its_limit(
         assert not wrong, f"{store}: {wrong}"
 
 
+def damaged(node: CacheNode, image: LabImage, how: str) -> None:
+    """The cache then has a damaged layer of the image, and the container runtime has nothing."""
+    node.forget(image)
+    node.remove_partial_downloads()
+    node.purge()
+    trouble = node.pull(image)
+    assert not trouble, trouble
+    node.forget(image)
+    assert node.damage(image, how) > 0
+
+
+def refused(node: CacheNode, image: LabImage, how: str) -> None:
+    trouble = node.pull(image, seconds=REFUSED_SECONDS)
+    assert trouble, f"a {how} layer was accepted for the image"
+    if how == "poisoned":
+        assert "digest" in trouble, trouble
+
+
 @pytest.mark.scenario("blob poisoned or truncated")
 @pytest.mark.needs("cache-outlives-upstream")
 @pytest.mark.parametrize("how", ["poisoned", "truncated"])
 @allure.title("{edge_node} rejects a {how} layer, and its cache removes it on restart")
 def test_a_damaged_layer_is_refused(edge_node: LabNode, cache_node: Nodes, how: str) -> None:
     node, image = cache_node(edge_node.name), image_named(how)
-    node.forget(image)
-    node.purge()
+    damaged(node, image, how)
+    refused(node, image, how)
+    node.restart_cache()
+    assert node.digest_of_layer(image) == image.own_digest
+
+
+@pytest.mark.scenario("pull after a damaged layer")
+@pytest.mark.needs("cache-outlives-upstream")
+@pytest.mark.parametrize(
+    "how", [pytest.param("poisoned", marks=a_refused_layer_stays), "truncated"]
+)
+@allure.title("{edge_node} pulls a {how} layer again when its cache is sound")
+def test_a_refused_layer_is_pulled_again(edge_node: LabNode, cache_node: Nodes, how: str) -> None:
+    node, image = cache_node(edge_node.name), image_named(how)
+    damaged(node, image, how)
+    refused(node, image, how)
+    node.restart_cache()
     trouble = node.pull(image)
     assert not trouble, trouble
-    node.forget(image)
-    assert node.damage(image, how) > 0
-    trouble = node.pull(image, seconds=REFUSED_SECONDS)
-    assert trouble, f"a {how} layer was accepted for the image"
-    if how == "poisoned":
-        assert "digest" in trouble, trouble
+
+
+@pytest.mark.scenario("pull after a damaged layer, partial downloads removed")
+@pytest.mark.needs("cache-outlives-upstream")
+@allure.title("{edge_node} pulls a refused layer again after its partial downloads are removed")
+def test_a_refused_layer_is_pulled_after_its_removal(edge_node: LabNode, cache_node: Nodes) -> None:
+    node, image = cache_node(edge_node.name), image_named("poisoned")
+    damaged(node, image, "poisoned")
+    refused(node, image, "poisoned")
     node.restart_cache()
+    node.remove_partial_downloads()
     trouble = node.pull(image)
     assert not trouble, trouble

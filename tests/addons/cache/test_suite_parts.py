@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -52,8 +53,9 @@ def test_what_is_read_is_what_is_served(served: str) -> None:
 
 
 def test_an_answer_and_a_refusal_are_told_apart(served: str) -> None:
-    assert python(_ASK, f"{served}/data").split() == ["200", "4"]
-    assert python(_ASK, f"{served}/nothing").split() == ["404", "0"]
+    digest = f"sha256:{hashlib.sha256(b'data').hexdigest()}"
+    assert python(_ASK, f"{served}/data").split() == ["200", "4", digest]
+    assert python(_ASK, f"{served}/nothing").split() == ["404", "0", "-"]
 
 
 @pytest.mark.parametrize("how", ["poisoned", "truncated"])
