@@ -16,10 +16,8 @@ a_refused_layer_stays = pytest.mark.known_failure(
 
 unpacked_layers_are_not_flushed = pytest.mark.known_failure(
     tracker=f"{CONTAINERD_TRACKER}/5854",
-    seen="1.7.24: after a loss of power, files of a layer that was unpacked seconds before are "
-    "empty, while containerd's database says that it is whole; 2.0 and later can flush them "
-    "(sync_fs of the diff service, image_pull_with_sync_fs), which is not their default",
+    seen="1.7.24: after a loss of power, files of a layer that was unpacked just before are empty, "
+    "while containerd's database says that it is whole; image_pull_with_sync_fs, which is not the "
+    "default, flushes them",
     look_again="2027-05-30",
-    by_chance=True,
 )
-"""By chance: it depends on when the kernel writes them, half a minute later at most."""

@@ -17,6 +17,7 @@ from edge_lab.addons.cache.names import (
     REGISTRY_NAME,
     STATE,
 )
+from edge_lab.core.errors import LabError
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.provisioning.cri import CONTAINERD, TASKS
 from suites.cache.judging import Read
@@ -30,11 +31,13 @@ PULL_SECONDS = 300.0
 PULL_UNIT = "edge-lab-pull"
 
 CHECK = "edge-lab-check"
-"""Id of a container that checks an image."""
+"""Begin of the id of a container that checks an image."""
 USAGE = 2
 """Exit status of the images' program after a wrong command line."""
 INGEST = "/var/lib/containerd/io.containerd.content.v1.content/ingest"
 """Folder with what containerd has downloaded of blobs that are not complete."""
+SNAPSHOTS = "/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots"
+"""Folder with containerd's unpacked layers."""
 
 _CONTAINER = f"""
 for folder in {TASKS}/*/; do
@@ -124,11 +127,23 @@ class CacheNode:
 
     def program_runs(self, image: LabImage, registry: str = REGISTRY_NAME) -> bool:
         """Whether the program of an image on the node is executed: without arguments it exits with
-        2, after a message; if it is damaged, the container ends with 1."""
-        command = f"{CTR} run --rm {image.reference(registry)} {CHECK} {PROGRAM_PATH}"
-        machine = self.lab.machine(self.name)
-        done = machine.run(command, self.limit(COMMAND_SECONDS), check=False)
-        return done.returncode == USAGE
+        2, after a message; if it is damaged, the container ends with 1.
+
+        Raises:
+            LabError: containerd does not answer, or does not have the image.
+        """
+        machine, limit = self.lab.machine(self.name), self.limit(COMMAND_SECONDS)
+        command = f"{CTR} run --rm {image.reference(registry)} {CHECK}-$$ {PROGRAM_PATH}"
+
+        def status() -> tuple[int]:
+            done = machine.run(command, limit, check=False)
+            if done.returncode != USAGE and done.stderr.startswith("ctr:"):
+                raise LabError(f"{self.name}: {done.stderr.strip()}")
+            return (done.returncode,)
+
+        # After a boot, containerd may not have started yet.
+        (found,) = limit.wait_for(f"{image.name} is run", status, transient=(LabError,), every=2.0)
+        return found == USAGE
 
     # -- images ------------------------------------------------------------------------------
 
@@ -169,14 +184,22 @@ class CacheNode:
             self.run(f"{CTR} images rm --sync {shlex.join(names)}")
 
     def forget_all(self) -> None:
-        """Removes all images of the registry, so that each layer is unpacked again."""
+        """Removes all images of the registry. Layers that no container uses are unpacked again
+        with the next pull."""
         for image in IMAGES:
             self.forget(image)
+
+    def programs(self) -> frozenset[str]:
+        """Paths of the programs in all unpacked layers, those of the lab's own images too."""
+        return frozenset(self.run(f"ls {SNAPSHOTS}/*/fs{PROGRAM_PATH}").split())
 
     def remove_partial_downloads(self) -> None:
         """ctr has no command for it. Containers keep running while containerd is stopped."""
         unit = CONTAINERD.unit
-        self.run(f"systemctl stop {unit} && rm -rf {INGEST}/* && systemctl start {unit}")
+        self.run(
+            f"systemctl stop {unit} && rm -rf {INGEST}/*; done=$?; "
+            f"systemctl start {unit} && exit $done"
+        )
 
     # -- the cache ---------------------------------------------------------------------------
 

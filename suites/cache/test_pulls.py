@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -202,22 +203,27 @@ def test_the_cache_evicts_within_its_limit(
         assert not wrong, f"{store}: {wrong}"
 
 
-def damaged(node: CacheNode, image: LabImage, how: str) -> None:
-    """The cache then has a damaged layer of the image, and the container runtime has nothing."""
+@contextlib.contextmanager
+def damaged(node: CacheNode, image: LabImage, how: str) -> Iterator[None]:
+    """In the block, the cache has a damaged layer of the image, which the container runtime has
+    refused; afterwards nothing of the image is left on the node."""
     node.forget(image)
     node.remove_partial_downloads()
     node.purge()
     trouble = node.pull(image)
     assert not trouble, trouble
     node.forget(image)
-    assert node.damage(image, how) > 0
-
-
-def refused(node: CacheNode, image: LabImage, how: str) -> None:
-    trouble = node.pull(image, seconds=REFUSED_SECONDS)
-    assert trouble, f"a {how} layer was accepted for the image"
-    if how == "poisoned":
-        assert "digest" in trouble, trouble
+    try:
+        assert node.damage(image, how) > 0
+        trouble = node.pull(image, seconds=REFUSED_SECONDS)
+        assert trouble, f"a {how} layer was accepted for the image"
+        if how == "poisoned":
+            assert "digest" in trouble, trouble
+        yield
+    finally:
+        node.forget(image)
+        node.remove_partial_downloads()
+        node.purge()
 
 
 @pytest.mark.scenario("blob poisoned or truncated")
@@ -226,10 +232,9 @@ def refused(node: CacheNode, image: LabImage, how: str) -> None:
 @allure.title("{edge_node} rejects a {how} layer, and its cache removes it on restart")
 def test_a_damaged_layer_is_refused(edge_node: LabNode, cache_node: Nodes, how: str) -> None:
     node, image = cache_node(edge_node.name), image_named(how)
-    damaged(node, image, how)
-    refused(node, image, how)
-    node.restart_cache()
-    assert node.digest_of_layer(image) == image.own_digest
+    with damaged(node, image, how):
+        node.restart_cache()
+        assert node.digest_of_layer(image) == image.own_digest
 
 
 @pytest.mark.scenario("pull after a damaged layer")
@@ -240,10 +245,9 @@ def test_a_damaged_layer_is_refused(edge_node: LabNode, cache_node: Nodes, how: 
 @allure.title("{edge_node} pulls a {how} layer again when its cache is sound")
 def test_a_refused_layer_is_pulled_again(edge_node: LabNode, cache_node: Nodes, how: str) -> None:
     node, image = cache_node(edge_node.name), image_named(how)
-    damaged(node, image, how)
-    refused(node, image, how)
-    node.restart_cache()
-    trouble = node.pull(image)
+    with damaged(node, image, how):
+        node.restart_cache()
+        trouble = node.pull(image)
     assert not trouble, trouble
 
 
@@ -252,9 +256,8 @@ def test_a_refused_layer_is_pulled_again(edge_node: LabNode, cache_node: Nodes, 
 @allure.title("{edge_node} pulls a refused layer again after its partial downloads are removed")
 def test_a_refused_layer_is_pulled_after_its_removal(edge_node: LabNode, cache_node: Nodes) -> None:
     node, image = cache_node(edge_node.name), image_named("poisoned")
-    damaged(node, image, "poisoned")
-    refused(node, image, "poisoned")
-    node.restart_cache()
-    node.remove_partial_downloads()
-    trouble = node.pull(image)
+    with damaged(node, image, "poisoned"):
+        node.restart_cache()
+        node.remove_partial_downloads()
+        trouble = node.pull(image)
     assert not trouble, trouble

@@ -14,8 +14,8 @@ class Sighting:
     """Seconds since the job was created."""
     job: str
     """Phase of the job; empty before it has one."""
-    nodes: Mapping[str, str]
-    """By node, its phase in the job."""
+    tasks: Mapping[str, str]
+    """By node, the phase of its task."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class PrePull:
 
     runtime: str
     """The stack, as control+runtime."""
+    label: str
+    """The situation, in measures."""
     nodes: tuple[str, ...]
     """In the order of the job."""
     images: tuple[str, ...]
     """References of the images."""
-    timeout_s: float
-    """Seconds after which the job gives up a node that does not answer."""
     sightings: tuple[Sighting, ...]
     before: Mapping[str, frozenset[str]]
     after: Mapping[str, frozenset[str]]
@@ -37,19 +37,19 @@ class PrePull:
     silent: str = ""
     """The node whose link was cut before the job was created; empty if there is none."""
 
-    def first(self, node: str, phase: str) -> float | None:
-        """Seconds until the node was seen in the phase."""
-        times = (seen.after for seen in self.sightings if seen.nodes.get(node) == phase)
+    def first(self, node: str, *phases: str) -> float | None:
+        """Seconds until the task of the node was seen in one of the phases."""
+        times = (seen.after for seen in self.sightings if seen.tasks.get(node) in phases)
         return next(times, None)
 
     def last(self, node: str) -> str:
-        """The last phase of the node; empty if it had none."""
-        return self.sightings[-1].nodes.get(node, "") if self.sightings else ""
+        """The last phase of the node's task; empty if it had none."""
+        return self.sightings[-1].tasks.get(node, "") if self.sightings else ""
 
 
 @dataclass(frozen=True)
 class Interrupted:
-    """A job with a node that is away, and one of the same name after the heal."""
+    """A job with a silent node, and one of the same name after the heal."""
 
     during: PrePull
     again: PrePull

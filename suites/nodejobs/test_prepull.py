@@ -1,18 +1,17 @@
-"""ImagePrePullJob: images are on the nodes before pods need them, also while a node is away."""
+"""ImagePrePullJob: images are on the nodes before pods need them, also while a node is silent."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import allure
 import pytest
 
-from edge_lab.addons.cache.content import SMALL, LabImage
 from edge_lab.addons.nodejobs.names import NODE_JOBS
 from edge_lab.core.errors import MissingCapability
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.fixtures.lab import TimeLimit
+from suites.cache.objects import image_named
 from suites.conftest import Judged
 from suites.edges import edges
 from suites.known import KUBEEDGE_TRACKER
@@ -30,12 +29,7 @@ pytestmark = [
     pytest.mark.needs("cache"),
 ]
 
-EVERYWHERE, AROUND = "prepull-everywhere", "prepull-around"
 LEAST_NODES = 2
-
-
-def images(*names: str) -> tuple[LabImage, ...]:
-    return tuple(image for image in SMALL if image.name in names)
 
 
 @pytest.fixture(scope="module")
@@ -48,16 +42,13 @@ def nodes(lab: Lab) -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="module")
-def side(lab: Lab, fault_engine: FaultEngine, time_limit: TimeLimit) -> Iterator[JobSide]:
-    found = JobSide(lab, fault_engine, time_limit)
-    yield found
-    for name in (EVERYWHERE, AROUND):
-        found.remove(name)
+def side(lab: Lab, fault_engine: FaultEngine, time_limit: TimeLimit) -> JobSide:
+    return JobSide(lab, fault_engine, time_limit)
 
 
 @pytest.fixture(scope="module")
 def interrupted(side: JobSide, nodes: tuple[str, ...]) -> Interrupted:
-    return side.interrupted(AROUND, nodes, images("cached"))
+    return side.interrupted("prepull-interrupted", nodes, [image_named("cached")])
 
 
 @pytest.mark.scenario("image pre-pull")
@@ -65,7 +56,7 @@ def interrupted(side: JobSide, nodes: tuple[str, ...]) -> Interrupted:
 def test_images_are_pulled_on_each_node(
     side: JobSide, nodes: tuple[str, ...], judged: Judged
 ) -> None:
-    job = side.prepull(EVERYWHERE, nodes, images("shared", "healed"))
+    job = side.prepull("prepull", nodes, map(image_named, ("shared", "healed")))
     judged(judge_prepull(job, node) for node in nodes)
 
 
@@ -79,12 +70,12 @@ def known(seen: str) -> pytest.MarkDecorator:
 
 
 @known(
-    "cloudcore frees the place of a node only when its result arrives, so that one silent node "
-    "holds up all that come after it"
+    "cloudcore sends the next task only when a node has answered, so that one silent node holds up "
+    "all that come after it; the controller manager sets their tasks to Unknown at the timeout"
 )
-@pytest.mark.scenario("image pre-pull, a node cut off after its part was sent")
+@pytest.mark.scenario("image pre-pull, a silent node")
 @allure.issue(f"{KUBEEDGE_TRACKER}/7049", "kubeedge #7049")
-@allure.title("A node that is cut off after its part was sent does not hold up the others")
+@allure.title("A node that does not answer does not hold up the others")
 def test_a_silent_node_holds_up_no_other(
     interrupted: Interrupted, nodes: tuple[str, ...], judged: Judged
 ) -> None:

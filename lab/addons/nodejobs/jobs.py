@@ -1,8 +1,8 @@
 """ImagePrePullJob: nodes pull images before pods need them.
 
-The job has a status for each node: Pending, InProgress after cloudcore has sent the action, and at
-the end Successful, Failure, or Unknown for a node that did not answer in time. A job's own phases
-are Init, InProgress, Completed and Failure
+A job has a task for each node, with a phase: Pending, InProgress after cloudcore has sent the task,
+Successful or Failure after the node has answered, and Unknown if it did not answer in time. A job's
+own phases are Init, InProgress, Completed and Failure
 (staging/src/github.com/kubeedge/api/apis/operations/v1alpha2 of KubeEdge v1.23.1).
 """
 
@@ -16,8 +16,8 @@ from edge_lab.cluster.objects import Manifest
 
 IN_PROGRESS: Final = "InProgress"
 SUCCESSFUL: Final = "Successful"
-FINAL: Final = frozenset({SUCCESSFUL, "Failure", "Unknown"})
-"""Phases of a node that do not change any more."""
+ANSWERED: Final = frozenset({SUCCESSFUL, "Failure"})
+"""Phases of a task that the node has answered. Unknown is not one: a late answer replaces it."""
 COMPLETED: Final = "Completed"
 JOB_FINAL: Final = frozenset({COMPLETED, "Failure"})
 """Phases of a job that do not change any more."""
@@ -28,7 +28,8 @@ def prepull_job(
 ) -> Manifest:
     """A job that pulls `images` on `nodes`, one node after the other in this order.
 
-    A node that does not answer within `timeout_s` seconds is given up.
+    A task becomes Unknown `timeout_s` seconds after the node's last message, or after the creation
+    of the job if there was none, even if its turn has not come.
     """
     template = {
         "nodeNames": list(nodes),
@@ -48,7 +49,7 @@ def prepull_job(
 
 
 def node_phases(job: Manifest) -> dict[str, str]:
-    """By node, its phase; a node without one is not contained."""
+    """By node, the phase of its task; a node without one is not contained."""
     found = job.get("status", {}).get("nodeStatus") or ()
     return {status["nodeName"]: status["phase"] for status in found if status.get("phase")}
 

@@ -1,5 +1,5 @@
-"""The RBAC objects of the controller manager. KubeEdge's chart also lets it write the objects of an
-EdgeApplication, which the lab does not use."""
+"""The RBAC objects of the controller manager. KubeEdge's chart also lets it write NodeGroups,
+EdgeApplications and their objects, label nodes and delete pods, which the lab does not use."""
 
 from __future__ import annotations
 

@@ -18,9 +18,9 @@ def pulled() -> PrePull:
     """The second node has its images while the first is silent."""
     return PrePull(
         runtime="kubernetes+kubeedge",
+        label="while edge-a is silent",
         nodes=(A, B),
         images=(IMAGE,),
-        timeout_s=60,
         sightings=(
             Sighting(0.5, "", {}),
             Sighting(2.0, "InProgress", {A: "InProgress", B: "Pending"}),
@@ -35,11 +35,11 @@ def pulled() -> PrePull:
 
 PLANTED: dict[str, tuple[str, Callable[[PrePull], PrePull]]] = {
     "never sent to the other": (
-        "its phase is Pending, not Successful",
+        "its task is Pending, not Successful",
         lambda job: replace(job, sightings=job.sightings[:2]),
     ),
     "given up with the silent one": (
-        "its phase is Unknown, not Successful",
+        "its task is Unknown, not Successful",
         lambda job: replace(
             job,
             sightings=(*job.sightings[:2], Sighting(62, "Failure", {A: "Unknown", B: "Unknown"})),
@@ -50,8 +50,28 @@ PLANTED: dict[str, tuple[str, Callable[[PrePull], PrePull]]] = {
         lambda job: replace(job, after={A: EMPTY, B: EMPTY}),
     ),
     "nothing sent to the silent one": (
-        f"no evidence: nothing was sent to {A}",
+        f"no evidence: {A} was not sent its task before",
         lambda job: replace(job, sightings=job.sightings[2:]),
+    ),
+    "sent only after the other was done": (
+        f"no evidence: {A} was not sent its task before",
+        lambda job: replace(
+            job,
+            sightings=(
+                Sighting(5, "InProgress", {A: "Pending", B: "Successful"}),
+                Sighting(9, "InProgress", {A: "InProgress", B: "Successful"}),
+            ),
+        ),
+    ),
+    "the silent one answers": (
+        f"no evidence: {A} has answered",
+        lambda job: replace(
+            job,
+            sightings=(
+                *job.sightings,
+                Sighting(70, "Completed", dict.fromkeys((A, B), "Successful")),
+            ),
+        ),
     ),
     "the image was there before": (
         f"no evidence: {IMAGE} was on the node before",
@@ -59,7 +79,7 @@ PLANTED: dict[str, tuple[str, Callable[[PrePull], PrePull]]] = {
     ),
     "no image": ("no evidence: the job has no image", lambda job: replace(job, images=())),
     "no sighting": (
-        "its phase is not set, not Successful",
+        "its task is not listed, not Successful",
         lambda job: replace(job, sightings=()),
     ),
 }
