@@ -60,18 +60,12 @@ def test_images_are_pulled_on_each_node(
     judged(judge_prepull(job, node) for node in nodes)
 
 
-def known(seen: str) -> pytest.MarkDecorator:
-    return pytest.mark.known_failure(
-        runtime="kubeedge",
-        tracker=f"{KUBEEDGE_TRACKER}/7049",
-        seen=f"v1.23.1: {seen}",
-        look_again="2027-05-30",
-    )
-
-
-@known(
-    "cloudcore sends the next task only when a node has answered, so that one silent node holds up "
-    "all that come after it; the controller manager sets their tasks to Unknown at the timeout"
+@pytest.mark.known_failure(
+    runtime="kubeedge",
+    tracker=f"{KUBEEDGE_TRACKER}/7049",
+    seen="v1.23.1: cloudcore sends the next task only when a node has answered, so that one silent "
+    "node holds up all that come after it, until their tasks are Unknown, too",
+    look_again="2027-05-30",
 )
 @pytest.mark.scenario("image pre-pull, a silent node")
 @allure.issue(f"{KUBEEDGE_TRACKER}/7049", "kubeedge #7049")
@@ -82,9 +76,7 @@ def test_a_silent_node_holds_up_no_other(
     judged(judge_prepull(interrupted.during, node) for node in nodes[1:])
 
 
-@known("cloudcore never ends such a job, and does not run a later one of the same name")
 @pytest.mark.scenario("image pre-pull, the same job after the heal")
-@allure.issue(f"{KUBEEDGE_TRACKER}/7049", "kubeedge #7049")
 @allure.title("A job of the same name runs after the heal")
 def test_the_same_job_runs_after_the_heal(
     interrupted: Interrupted, nodes: tuple[str, ...], judged: Judged
