@@ -19,7 +19,7 @@ from edge_lab.addons.cache.names import (
 )
 from edge_lab.core.errors import LabError
 from edge_lab.fixtures.lab import TimeLimit
-from edge_lab.provisioning.cri import CONTAINERD, TASKS
+from edge_lab.provisioning.cri import TASKS
 from suites.cache.judging import Read
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ CHECK = "edge-lab-check"
 """Begin of the id of a container that checks an image."""
 USAGE = 2
 """Exit status of the images' program after a wrong command line."""
-INGEST = "/var/lib/containerd/io.containerd.content.v1.content/ingest"
-"""Folder with what containerd has downloaded of blobs that are not complete."""
 SNAPSHOTS = "/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots"
 """Folder with containerd's unpacked layers."""
 
@@ -193,13 +191,9 @@ class CacheNode:
         """Paths of the programs in all unpacked layers, those of the lab's own images too."""
         return frozenset(self.run(f"ls {SNAPSHOTS}/*/fs{PROGRAM_PATH}").split())
 
-    def remove_partial_downloads(self) -> None:
-        """ctr has no command for it. Containers keep running while containerd is stopped."""
-        unit = CONTAINERD.unit
-        self.run(
-            f"systemctl stop {unit} && rm -rf {INGEST}/*; done=$?; "
-            f"systemctl start {unit} && exit $done"
-        )
+    def has_layer(self, image: LabImage) -> bool:
+        """Whether the container runtime has the unique layer of an image."""
+        return image.own_digest in self.run(f"{CTR} content ls -q").split()
 
     # -- the cache ---------------------------------------------------------------------------
 
