@@ -15,8 +15,10 @@ from suites.functions.judging import (
     judge_waking,
 )
 from suites.functions.kedascenarios import cut_off, operator_stopped
-from suites.functions.scenarios import online
+from suites.functions.scenarios import broker_killed, full_disks, offline, online, storm
 from suites.functions.test_events import ZERO_SECONDS
+from suites.functions.test_offline import EACH
+from suites.functions.test_storage import STORM
 
 pytestmark = [
     allure.parent_suite("Functions"),
@@ -53,6 +55,34 @@ def test_what_was_woken_goes_back_to_zero(
         judge_asleep(evidence, KEDA.name, limit_s=ZERO_SECONDS)
         for evidence in scene.evidence.values()
     )
+
+
+@pytest.mark.scenario("functions: broker killed")
+@allure.title("KEDA: broker killed twice: each event is handled once")
+def test_a_broker_that_is_killed_loses_no_event(scene_of: SceneOf, judged: Judged) -> None:
+    scene = scene_of(broker_killed)
+    judged(judge_events(evidence, KEDA.name, least=3) for evidence in scene.evidence.values())
+
+
+@pytest.mark.scenario("functions: disk full")
+@allure.title("KEDA: disk full: each event is handled once when there is room again")
+def test_a_full_disk_loses_no_event(scene_of: SceneOf, judged: Judged) -> None:
+    scene = scene_of(full_disks)
+    judged(judge_events(evidence, KEDA.name, least=3) for evidence in scene.evidence.values())
+
+
+@pytest.mark.scenario("functions: storm")
+@allure.title("KEDA: storm of events: each is handled once")
+def test_each_event_of_a_storm_is_handled_once(scene_of: SceneOf, judged: Judged) -> None:
+    scene = scene_of(storm, STORM)
+    judged(judge_events(evidence, KEDA.name, least=STORM) for evidence in scene.evidence.values())
+
+
+@pytest.mark.scenario("functions: uplink cut")
+@allure.title("KEDA: uplink cut: after the heal, each event of the outage is handled once")
+def test_a_cut_loses_no_event(scene_of: SceneOf, judged: Judged) -> None:
+    scene = scene_of(offline, EACH)
+    judged(judge_events(evidence, KEDA.name, least=EACH) for evidence in scene.evidence.values())
 
 
 @pytest.mark.scenario("functions: cut off from KEDA")
