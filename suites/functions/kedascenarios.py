@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 
 from edge_lab.addons.functions.ways import KEDA
 from edge_lab.core.errors import LabError
@@ -18,6 +19,19 @@ seconds, and an emulated node starts a pod within about fifteen."""
 def cut_off(side: KedaSide) -> Scene:
     """Uplinks are cut while no function of KEDA runs, and healed after events have crossed."""
     return _unreached(side, side.offline)
+
+
+def reset_while_cut_off(side: KedaSide) -> Scene:
+    """Like `cut_off`, but nodes lose power before the events cross: each has rebooted offline."""
+    return _unreached(side, partial(offline_then_reset, side))
+
+
+@contextmanager
+def offline_then_reset(side: KedaSide) -> Iterator[None]:
+    """Uplinks are cut during the block, which begins when all nodes have rebooted."""
+    with side.offline():
+        side.reset()
+        yield
 
 
 def operator_stopped(side: KedaSide) -> Scene:

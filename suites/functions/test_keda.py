@@ -14,7 +14,7 @@ from suites.functions.judging import (
     judge_unreached,
     judge_waking,
 )
-from suites.functions.kedascenarios import cut_off, operator_stopped
+from suites.functions.kedascenarios import cut_off, operator_stopped, reset_while_cut_off
 from suites.functions.scenarios import broker_killed, full_disks, offline, online, storm
 from suites.functions.test_events import ZERO_SECONDS
 from suites.functions.test_offline import EACH
@@ -98,6 +98,22 @@ def test_a_cut_holds_up_events_of_keda(scene_of: SceneOf, judged: Judged) -> Non
 @allure.title("Uplink cut: after the heal, KEDA wakes the function, and each event is handled once")
 def test_after_the_heal_each_event_is_handled_once(scene_of: SceneOf, judged: Judged) -> None:
     scene = scene_of(cut_off)
+    judged(judge_events(evidence, KEDA.name) for evidence in scene.evidence.values())
+
+
+@pytest.mark.scenario("functions: reset while cut off from KEDA")
+@allure.title("Power lost while offline: KEDA wakes no function, the node's own activator does")
+def test_a_reset_while_offline_holds_up_events_of_keda(scene_of: SceneOf, judged: Judged) -> None:
+    scene = scene_of(reset_while_cut_off)
+    judged(
+        judge_unreached(evidence, KEDA.name, PROCESS.name) for evidence in scene.evidence.values()
+    )
+
+
+@pytest.mark.scenario("functions: reset while cut off from KEDA")
+@allure.title("Power lost while offline: after the heal, KEDA's events are each handled once")
+def test_a_reset_while_offline_loses_no_event(scene_of: SceneOf, judged: Judged) -> None:
+    scene = scene_of(reset_while_cut_off)
     judged(judge_events(evidence, KEDA.name) for evidence in scene.evidence.values())
 
 

@@ -103,6 +103,16 @@ def test_a_node_that_is_cut_off_is_not_woken_until_the_heal(site: KedaSite) -> N
         assert verdict.passed, str(verdict)
 
 
+def test_a_node_that_rebooted_offline_is_not_woken_until_the_heal(site: KedaSite) -> None:
+    evidence = kedascenarios.reset_while_cut_off(site).evidence[NODE]
+    for verdict in (
+        judge_unreached(evidence, KEDA.name, PROCESS.name),
+        judge_events(evidence, KEDA.name),
+    ):
+        print(verdict)
+        assert verdict.passed, str(verdict)
+
+
 def test_without_the_operator_events_are_lost_but_for_those_of_the_node_itself(
     site: KedaSite,
 ) -> None:
