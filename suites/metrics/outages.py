@@ -208,11 +208,35 @@ def reset_while_offline(metrics: Metrics, faults: FaultEngine) -> Outage:
         with faults.inflict_all([Reboot(node=node) for node in metrics.nodes]):
             pass  # healed when they are up again
         metrics.until_served(AFTER_RESET)
-        outage.marks[RESET] = {
-            key: last_before_pause(metrics.served(key.node)[key.sender], number)
-            for key, number in before.items()
-        }
+        outage.marks[RESET] = numbers_before_pause(metrics, before)
     return outage
+
+
+def killed_while_offline(metrics: Metrics, faults: FaultEngine) -> Outage:
+    """The uplinks are silent, and meanwhile all senders are killed; systemd starts them again."""
+    outage = Outage(metrics)
+    kills = [
+        Kill(node=node, service=sender.unit) for node in metrics.nodes for sender in metrics.senders
+    ]
+    with (
+        outage.watched(restarted=True),
+        faults.inflict_all([Cut(link=uplink(metrics.lab, node)) for node in metrics.nodes]),
+    ):
+        metrics.until_served(LONG)
+        before = metrics.numbers()
+        with faults.inflict_all(kills):
+            pass  # healed when they run again
+        metrics.until_served(AFTER_RESET)
+        outage.marks[RESET] = numbers_before_pause(metrics, before)
+    return outage
+
+
+def numbers_before_pause(metrics: Metrics, before: Mapping[Origin, int]) -> dict[Origin, int]:
+    """By sender, `last_before_pause` of what it has served since the numbers `before`."""
+    return {
+        key: last_before_pause(metrics.served(key.node)[key.sender], number)
+        for key, number in before.items()
+    }
 
 
 def last_before_pause(served: Sequence[Served], number: int) -> int:

@@ -7,8 +7,14 @@ import pytest
 
 from suites.conftest import Judged
 from suites.metrics.conftest import OutageOf
-from suites.metrics.judging import AFTER_RESET, judge_sender
-from suites.metrics.outages import clock_jump, cut_and_heal, reset_while_offline, slow_line
+from suites.metrics.judging import AFTER_KILL, AFTER_RESET, judge_sender
+from suites.metrics.outages import (
+    clock_jump,
+    cut_and_heal,
+    killed_while_offline,
+    reset_while_offline,
+    slow_line,
+)
 from suites.metrics.senders import LOSE_BY_CLOCK, LOSE_BY_RESET, each_sender
 
 pytestmark = [
@@ -30,6 +36,15 @@ def test_a_cut_costs_no_sample(outage_of: OutageOf, sender: str, judged: Judged)
 @allure.title("Uplink as slow as 2G: {sender} loses no sample")
 def test_a_slow_line_costs_no_sample(outage_of: OutageOf, sender: str, judged: Judged) -> None:
     judged(judge_sender(outage_of(slow_line).evidence, sender))
+
+
+@pytest.mark.scenario("metrics: senders killed while offline")
+@pytest.mark.parametrize("sender", each_sender(LOSE_BY_RESET))
+@allure.title("{sender} killed while offline: it loses no sample that it can have written")
+def test_a_kill_while_offline_costs_no_sample(
+    outage_of: OutageOf, sender: str, judged: Judged
+) -> None:
+    judged(judge_sender(outage_of(killed_while_offline).evidence, sender, AFTER_KILL))
 
 
 @pytest.mark.scenario("metrics: reset while offline")

@@ -15,7 +15,16 @@ import pytest
 
 from edge_lab.addons import load_topology
 from edge_lab.addons.metrics.guest import ask, blocks
-from edge_lab.addons.metrics.names import ASK, BLOCKS, HOME, METRICS, SERVED, STATE
+from edge_lab.addons.metrics.names import (
+    ASK,
+    BLOCKS,
+    HOME,
+    METRICS,
+    SERVED,
+    SIDECAR,
+    STATE,
+    unit,
+)
 from edge_lab.core.deadline import Deadline
 from edge_lab.data import LABS
 from edge_lab.faults.engine import FaultEngine
@@ -56,26 +65,25 @@ class StandInMachine:
 
 @dataclass(frozen=True)
 class StandInFaults:
-    """A cut, and what a reset is to programs: they are killed, and after a while started. The clock
-    of a `ClockSite` can jump."""
+    """A cut, and what a kill or a reset is to programs: they are killed, and after a while started.
+    The clock of a `ClockSite` can jump."""
 
     site: Site
 
     @contextlib.contextmanager
     def inflict_all(self, faults: Sequence[Fault]) -> Iterator[None]:
-        (fault,) = faults
+        fault = faults[0]
+        if isinstance(fault, Kill):
+            with self._killed([cast("Kill", each).service for each in faults]):
+                yield
+            return
+        assert len(faults) == 1
         if isinstance(fault, Cut):
             with self.site.cut():
                 yield
         elif isinstance(fault, LinkFault):
             with self.site.slow(SLOW_KBIT if isinstance(fault, Impair) else PROFILE_KBIT):
                 yield
-        elif isinstance(fault, Kill):
-            self.site.kill("sidecar", signal.SIGKILL)
-            try:
-                yield
-            finally:
-                self.site.start_node_part("sidecar")
         elif isinstance(fault, ClockJump):
             assert isinstance(self.site, ClockSite)
             self.site.set_clock(round(fault.seconds))
@@ -90,6 +98,20 @@ class StandInFaults:
             time.sleep(OFF_SECONDS)
             self.site.start_node()
             yield
+
+    @contextlib.contextmanager
+    def _killed(self, services: Sequence[str]) -> Iterator[None]:
+        parts = {sender.unit: name for name, sender in self.site.senders.items()}
+        parts[unit(SIDECAR)] = "sidecar"
+        killed = [parts[service] for service in services]
+        for name in killed:
+            self.site.kill(name, signal.SIGKILL)
+        try:
+            yield
+        finally:
+            time.sleep(OFF_SECONDS)
+            for name in killed:
+                self.site.start_node_part(name)
 
 
 class StandInMetrics(Metrics):

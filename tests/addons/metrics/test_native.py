@@ -19,7 +19,7 @@ from edge_lab.addons.tlsfiles import CA, CERTIFICATE, KEY
 from edge_lab.pki import IdentityRequest, Pki
 from suites.metrics.evidence import BEFORE, RESET, Evidence
 from suites.metrics.judging import AFTER_KILL, NOTHING, judge_line, judge_samples
-from suites.metrics.outages import LINE_STEP, Outage
+from suites.metrics.outages import LINE_STEP, Outage, killed_while_offline
 from suites.metrics.senders import LOSE_BY_RESET
 from tests.addons.fetch import suites
 from tests.addons.metrics.site import NODE, RECEIVER, Site
@@ -43,6 +43,12 @@ def disturbed(
         yield found
 
 
+@pytest.fixture(scope="module")
+def killed(disturbed: Disturbed[Site]) -> Outage:
+    """All senders, but not the exporter."""
+    return killed_while_offline(disturbed.metrics, disturbed.faults)
+
+
 def of(outage: Outage, sender: str) -> Evidence:
     return outage.evidence[Origin(NODE, sender)]
 
@@ -61,7 +67,18 @@ def test_a_silent_cut_costs_no_sample(disturbed: Disturbed[Site], sender: str) -
 def test_what_a_kill_in_the_cut_costs_is_what_is_declared(
     disturbed: Disturbed[Site], sender: str
 ) -> None:
-    evidence = of(disturbed.reset, sender)
+    is_as_declared(of(disturbed.reset, sender))
+
+
+@pytest.mark.parametrize("sender", WRITERS)
+def test_what_a_kill_of_the_senders_alone_costs_is_what_is_declared(
+    killed: Outage, sender: str
+) -> None:
+    is_as_declared(of(killed, sender))
+
+
+def is_as_declared(evidence: Evidence) -> None:
+    sender = evidence.sender
     verdict = judge_samples(evidence, AFTER_KILL)
     assert verdict.passed == (sender not in LOSE_BY_RESET), str(verdict)
     if sender in LOSE_BY_RESET:

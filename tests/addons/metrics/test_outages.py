@@ -1,0 +1,103 @@
+"""The outages of suites/metrics with metrics and faults that are made up: what is done to which
+nodes, in which order."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from edge_lab.addons import load_topology
+from edge_lab.addons.metrics.records import NANOSECONDS, Origin, Served
+from edge_lab.core.deadline import Deadline
+from edge_lab.data import LABS
+from edge_lab.faults.engine import FaultEngine
+from edge_lab.faults.fault import Fault
+from edge_lab.faults.kinds import Cut, Kill
+from suites.metrics.evidence import RESET
+from suites.metrics.outages import Outage, killed_while_offline
+from suites.metrics.queries import Metrics
+
+TOPOLOGY = load_topology(LABS / "edge-metrics.yaml")
+PAUSE_AFTER = 45
+"""The number after which a killed sender serves nothing for a while."""
+
+
+@dataclass
+class Recorded:
+    """Faults that change nothing but this record."""
+
+    active: list[Fault] = field(default_factory=list)
+    injected: list[tuple[tuple[Fault, ...], tuple[Fault, ...]]] = field(default_factory=list)
+    """Faults that were injected together, and those that were active then."""
+
+    @contextlib.contextmanager
+    def inflict_all(self, faults: Sequence[Fault]) -> Iterator[None]:
+        for fault in faults:
+            assert not list(fault.objections(TOPOLOGY)), fault
+        self.injected.append((tuple(faults), tuple(self.active)))
+        self.active += faults
+        try:
+            yield
+        finally:
+            del self.active[-len(faults) :]
+
+
+class MadeUp(Metrics):
+    """Scrapes every two seconds, with a pause."""
+
+    def numbers(self) -> dict[Origin, int]:
+        return dict.fromkeys(self.keys, PAUSE_AFTER - 1)
+
+    def until_served(self, more: int) -> dict[Origin, int]:
+        return self.numbers()
+
+    def served(self, node: str) -> Mapping[str, tuple[Served, ...]]:
+        row = tuple(
+            Served(number, (2 * number + (20 if number > PAUSE_AFTER else 0)) * NANOSECONDS)
+            for number in range(1, PAUSE_AFTER + 9)
+        )
+        return {sender.name: row for sender in self.senders}
+
+
+@dataclass
+class Ran:
+    outage: Outage
+    faults: Recorded
+    metrics: Metrics
+
+
+Run = Callable[[Callable[[Metrics, FaultEngine], Outage]], Ran]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs an outage without its wait for samples."""
+
+    def watched(self: Outage, **how: Any) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+    monkeypatch.setattr(Outage, "watched", watched)
+
+    def go(make: Callable[[Metrics, FaultEngine], Outage]) -> Ran:
+        metrics = MadeUp(cast("Any", SimpleNamespace(topology=TOPOLOGY)), Deadline.after)
+        faults = Recorded()
+        return Ran(make(metrics, cast("FaultEngine", faults)), faults, metrics)
+
+    return go
+
+
+def test_every_sender_is_killed_while_its_node_is_offline(run: Run) -> None:
+    ran = run(killed_while_offline)
+    (cuts, _), (kills, active) = ran.faults.injected
+    assert active == cuts
+    assert len([cut for cut in cuts if isinstance(cut, Cut)]) == len(ran.metrics.nodes)
+    assert {(kill.node, kill.service) for kill in kills if isinstance(kill, Kill)} == {
+        (node, sender.unit) for node in ran.metrics.nodes for sender in ran.metrics.senders
+    }
+    # What may be lost is what was served just before the sender served nothing for a while.
+    assert ran.outage.marks[RESET] == dict.fromkeys(ran.metrics.keys, PAUSE_AFTER)
