@@ -170,8 +170,17 @@ def cut_and_heal(metrics: Metrics, faults: FaultEngine) -> Outage:
 
 def slow_line(metrics: Metrics, faults: FaultEngine) -> Outage:
     """The uplinks are slow, with a round trip of almost a second."""
+    return _on_line(metrics, faults, "edge")
+
+
+def satellite_line(metrics: Metrics, faults: FaultEngine) -> Outage:
+    """The uplinks are those of a geostationary satellite: fast, with a round trip of 600 ms."""
+    return _on_line(metrics, faults, "geo")
+
+
+def _on_line(metrics: Metrics, faults: FaultEngine, profile: str) -> Outage:
     outage = Outage(metrics)
-    lines = [Profile(link=uplink(metrics.lab, node), name="edge") for node in metrics.nodes]
+    lines = [Profile(link=uplink(metrics.lab, node), name=profile) for node in metrics.nodes]
     with outage.watched(), faults.inflict_all(lines):
         metrics.until_served(LONG)
     return outage

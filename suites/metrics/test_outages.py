@@ -13,6 +13,7 @@ from suites.metrics.outages import (
     cut_and_heal,
     killed_while_offline,
     reset_while_offline,
+    satellite_line,
     slow_line,
 )
 from suites.metrics.senders import LOSE_BY_CLOCK, LOSE_BY_RESET, each_sender
@@ -36,6 +37,13 @@ def test_a_cut_costs_no_sample(outage_of: OutageOf, sender: str, judged: Judged)
 @allure.title("Uplink as slow as 2G: {sender} loses no sample")
 def test_a_slow_line_costs_no_sample(outage_of: OutageOf, sender: str, judged: Judged) -> None:
     judged(judge_sender(outage_of(slow_line).evidence, sender))
+
+
+@pytest.mark.scenario("metrics: satellite line")
+@pytest.mark.parametrize("sender", each_sender())
+@allure.title("Uplink over a geostationary satellite: {sender} loses no sample")
+def test_a_satellite_line_costs_no_sample(outage_of: OutageOf, sender: str, judged: Judged) -> None:
+    judged(judge_sender(outage_of(satellite_line).evidence, sender))
 
 
 @pytest.mark.scenario("metrics: senders killed while offline")

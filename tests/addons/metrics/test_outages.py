@@ -17,9 +17,10 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.data import LABS
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.fault import Fault
-from edge_lab.faults.kinds import Cut, Kill
+from edge_lab.faults.kinds import Cut, Kill, Profile
+from suites.edges import uplink
 from suites.metrics.evidence import RESET
-from suites.metrics.outages import Outage, killed_while_offline
+from suites.metrics.outages import Outage, killed_while_offline, satellite_line, slow_line
 from suites.metrics.queries import Metrics
 
 TOPOLOGY = load_topology(LABS / "edge-metrics.yaml")
@@ -101,3 +102,13 @@ def test_every_sender_is_killed_while_its_node_is_offline(run: Run) -> None:
     }
     # What may be lost is what was served just before the sender served nothing for a while.
     assert ran.outage.marks[RESET] == dict.fromkeys(ran.metrics.keys, PAUSE_AFTER)
+
+
+@pytest.mark.parametrize(("make", "profile"), [(slow_line, "edge"), (satellite_line, "geo")])
+def test_every_uplink_behaves_like_the_line(
+    run: Run, make: Callable[[Metrics, FaultEngine], Outage], profile: str
+) -> None:
+    ran = run(make)
+    ((lines, _),) = ran.faults.injected
+    named = [(line.link, line.name) for line in lines if isinstance(line, Profile)]
+    assert named == [(uplink(ran.metrics.lab, node), profile) for node in ran.metrics.nodes]
