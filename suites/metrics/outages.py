@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from edge_lab.addons.metrics.archive import Block
 from edge_lab.addons.metrics.counting import compare, untrue
-from edge_lab.addons.metrics.names import SIDECAR, unit
+from edge_lab.addons.metrics.names import SCRAPE_SECONDS, SIDECAR, unit
 from edge_lab.addons.metrics.receiver import LOOKBACK_SECONDS
 from edge_lab.addons.metrics.records import NANOSECONDS, Origin, Served
 from edge_lab.addons.metrics.senders import BLOCK_MINUTES
@@ -30,6 +30,9 @@ AFTER_RESET = 8
 IN_FULL = 15
 LINE_STEP = 2.0
 JUMP_SECONDS = 300.0
+BACK_SECONDS = JUMP_SECONDS + SCRAPE_SECONDS / 2
+"""Not a multiple of the interval: otherwise timestamps come twice, of which the receiver keeps the
+first ones only."""
 SLOW_MS = 1500.0
 """Delay of each direction, so that an upload of three files takes several seconds."""
 TRIES = 3
@@ -62,11 +65,13 @@ class Outage:
         self.marks[name] = self.metrics.numbers()
 
     @contextlib.contextmanager
-    def watched(self, *, restarted: bool = False, ahead: float = 0.0) -> Iterator[None]:
+    def watched(
+        self, *, restarted: bool = False, ahead: float = 0.0, behind: float = 0.0
+    ) -> Iterator[None]:
         """Begins with working senders; afterwards waits for outstanding samples.
 
         A sender that was `restarted` has no byte counter for the whole scenario. Timestamps may
-        be `ahead` of now.
+        be `ahead` of now, or `behind` the beginning, in seconds.
         """
         metrics = self.metrics
         self.began = time.time()
@@ -87,9 +92,10 @@ class Outage:
         yield
         self._healed, self.healed = time.monotonic(), time.time()
         self.mark(HEAL)
-        drained = self._settle(ahead)
+        since = self.began - behind
+        drained = self._settle(since, ahead)
         served = {node: metrics.served(node) for node in metrics.nodes}
-        stored, series = metrics.all_stored(since=self.began, ahead=ahead), metrics.series()
+        stored, series = metrics.all_stored(since=since, ahead=ahead), metrics.series()
         shown = {name for by in served.values() for row in by.values() for name in row[-1].devices}
         steps = metrics.device_steps(shown)
         for key in metrics.keys:
@@ -123,7 +129,7 @@ class Outage:
         before, after = self._sent[key], self.metrics.bytes_sent(key)
         return None if before is None or after is None else after - before
 
-    def _settle(self, ahead: float) -> dict[Origin, float | None]:
+    def _settle(self, since: float, ahead: float) -> dict[Origin, float | None]:
         """Waits until nothing is missing, or nothing more arrives; returns the seconds since the
         heal."""
         metrics, limit = self.metrics, self.metrics.limit(DRAIN_SECONDS)
@@ -132,7 +138,7 @@ class Outage:
         missing: dict[Origin, int] = {}
         quiet = metrics.limit(SETTLED_SECONDS)
         while not (limit.expired or quiet.expired) and None in drained.values():
-            stored = metrics.stored(since=self.began, ahead=ahead, devices=False)
+            stored = metrics.stored(since=since, ahead=ahead, devices=False)
             left = {
                 key: len(compare(self._judged(served, key), stored.get(key, ())).missing)
                 for key in metrics.keys
@@ -263,6 +269,18 @@ def clock_jump(metrics: Metrics, faults: FaultEngine) -> Outage:
     outage = Outage(metrics)
     with outage.watched(ahead=2 * JUMP_SECONDS):
         jumps = [ClockJump(node=node, seconds=JUMP_SECONDS) for node in metrics.nodes]
+        with faults.inflict_all(jumps):
+            metrics.until_served(SHORT)
+        metrics.until_served(SHORT)
+    return outage
+
+
+def clock_set_back(metrics: Metrics, faults: FaultEngine) -> Outage:
+    """The clocks are behind for a while, then corrected: timestamps that lie before the outage, and
+    then some of the right time."""
+    outage = Outage(metrics)
+    with outage.watched(behind=2 * BACK_SECONDS):
+        jumps = [ClockJump(node=node, seconds=-BACK_SECONDS) for node in metrics.nodes]
         with faults.inflict_all(jumps):
             metrics.until_served(SHORT)
         metrics.until_served(SHORT)

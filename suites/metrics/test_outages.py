@@ -10,6 +10,7 @@ from suites.metrics.conftest import OutageOf
 from suites.metrics.judging import AFTER_KILL, AFTER_RESET, judge_sender
 from suites.metrics.outages import (
     clock_jump,
+    clock_set_back,
     cut_and_heal,
     killed_while_offline,
     reset_while_offline,
@@ -62,6 +63,16 @@ def test_a_reset_while_offline_costs_no_sample(
     outage_of: OutageOf, sender: str, judged: Judged
 ) -> None:
     judged(judge_sender(outage_of(reset_while_offline).evidence, sender, AFTER_RESET))
+
+
+# Before the jump ahead, after which some senders send nothing for five minutes.
+@pytest.mark.scenario("metrics: clock set back")
+@pytest.mark.parametrize("sender", each_sender(LOSE_BY_CLOCK))
+@allure.title("Clock set five minutes back and corrected: {sender} loses no sample")
+def test_a_clock_that_is_set_back_costs_no_sample(
+    outage_of: OutageOf, sender: str, judged: Judged
+) -> None:
+    judged(judge_sender(outage_of(clock_set_back).evidence, sender))
 
 
 @pytest.mark.scenario("metrics: clock jump")

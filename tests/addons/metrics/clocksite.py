@@ -24,6 +24,9 @@ from tests.addons.metrics.thanossite import ThanosSite
 from tests.namespaces import Namespace
 
 SOURCE = Path(__file__).with_name("nodeclock.c")
+BEGINS_SECONDS = -400
+"""Of the clock when the programs start. Remote write never sends samples with timestamps before its
+start, so a clock that is set back later must not show an earlier time than that."""
 NOT_ADJUSTED = "--no-scrape.adjust-timestamps"
 """An option that Prometheus' help does not list: a scrape has the time at which it begins, not the
 nearest one of its schedule."""
@@ -54,7 +57,7 @@ class ClockSite(ThanosSite):
             pytest.skip("a node's own clock needs gcc and an x86_64 host")
         options = ("-O2", "-Wall", "-Werror", "-fno-stack-protector", "-shared", "-fPIC")
         subprocess.run([compiler, *options, "-o", self.library, SOURCE, "-ldl"], check=True)
-        self.clock.write_bytes(struct.pack("q", 0))
+        self.clock.write_bytes(struct.pack("q", BEGINS_SECONDS))
 
     def set_clock(self, ahead: int) -> None:
         """So many seconds ahead of the machine's."""

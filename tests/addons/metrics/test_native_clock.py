@@ -1,5 +1,5 @@
 """All senders for real, on this machine: what each loses when its node's clock is set five minutes
-ahead and back.
+back and corrected, or ahead and back.
 
 By the lab's own configurations, and the outage and the judge of suites/metrics.
 """
@@ -13,15 +13,21 @@ from dataclasses import dataclass
 import pytest
 
 from edge_lab.addons.metrics.counting import compare
-from edge_lab.addons.metrics.records import Origin, Served
+from edge_lab.addons.metrics.records import NANOSECONDS, Origin, Served
 from edge_lab.addons.metrics.senders import SENDERS
 from suites.metrics import outages as suite_outages
 from suites.metrics.evidence import Evidence
 from suites.metrics.judging import judge_samples
-from suites.metrics.outages import Outage, clock_jump
+from suites.metrics.outages import (
+    BACK_SECONDS,
+    JUMP_SECONDS,
+    Outage,
+    clock_jump,
+    clock_set_back,
+)
 from suites.metrics.senders import LOSE_BY_CLOCK
 from tests.addons.fetch import suites
-from tests.addons.metrics.clocksite import UNADJUSTED, ClockSite
+from tests.addons.metrics.clocksite import BEGINS_SECONDS, UNADJUSTED, ClockSite
 from tests.addons.metrics.site import NODE, running_site
 from tests.addons.metrics.standin import SETTLED_SECONDS, metrics_of
 
@@ -31,6 +37,9 @@ pytestmark = pytest.mark.native(reason="Prometheus, vmagent and Thanos, and a cl
 @dataclass(frozen=True)
 class Jumped:
     site: ClockSite
+    back: Outage
+    between: int
+    """The number of the last scrape by `UNADJUSTED` before the jump ahead."""
     outage: Outage
 
 
@@ -39,18 +48,34 @@ def jumped(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Jumped]:
     folder = tmp_path_factory.mktemp(request.param)
+    assert BEGINS_SECONDS < -BACK_SECONDS
     with (
         pytest.MonkeyPatch.context() as patch,
         running_site(folder, request.param, ClockSite) as site,
     ):
         patch.setattr(suite_outages, "SETTLED_SECONDS", SETTLED_SECONDS)
-        yield Jumped(site, clock_jump(*metrics_of(site)))
+        for sender in site.senders:
+            site.until_served(sender, 1)
+        site.set_clock(0)
+        back = clock_set_back(*metrics_of(site))
+        between = site.served(UNADJUSTED.name)[-1].number
+        yield Jumped(site, back, between, clock_jump(*metrics_of(site)))
 
 
 def first_after(served: tuple[Served, ...]) -> int:
     """The number of the first scrape after the clock was set back."""
     (number,) = [
         later.number for earlier, later in itertools.pairwise(served) if later.time < earlier.time
+    ]
+    return number
+
+
+def last_before(served: tuple[Served, ...]) -> int:
+    """The number of the last scrape before the clock was set ahead."""
+    (number,) = [
+        earlier.number
+        for earlier, later in itertools.pairwise(served)
+        if later.time - earlier.time > JUMP_SECONDS / 2 * NANOSECONDS
     ]
     return number
 
@@ -62,27 +87,44 @@ def missing(evidence: Evidence) -> set[int]:
 
 
 @pytest.mark.parametrize("sender", SENDERS)
+def test_what_a_clock_that_is_set_back_costs_is_what_is_declared(
+    jumped: Jumped, sender: str
+) -> None:
+    evidence = jumped.back.evidence[Origin(NODE, sender)]
+    served = evidence.served
+    are_lost(evidence, first_after(served), until=last_before(served))
+
+
+@pytest.mark.parametrize("sender", SENDERS)
 def test_what_a_clock_jump_costs_is_what_is_declared(jumped: Jumped, sender: str) -> None:
     evidence = jumped.outage.evidence[Origin(NODE, sender)]
+    are_lost(evidence, first_after(evidence.served), until=evidence.served[-1].number)
+
+
+def are_lost(evidence: Evidence, back: int, *, until: int) -> None:
+    """A sender that is declared to lose samples by the clock has lost those from `back` to `until`,
+    and no other; the others have lost none."""
     verdict = judge_samples(evidence)
-    assert verdict.passed == (sender not in LOSE_BY_CLOCK), str(verdict)
-    if sender in LOSE_BY_CLOCK:
-        back = first_after(evidence.served)
+    print(verdict)
+    assert verdict.passed == (evidence.sender not in LOSE_BY_CLOCK), str(verdict)
+    if evidence.sender in LOSE_BY_CLOCK:
         # The first one may have a timestamp of its own, by chance. Nothing is lost before it.
         expected = {
             scrape.number
             for scrape in evidence.served
-            if scrape.number > back and not scrape.doubtful
+            if back < scrape.number <= until and not scrape.doubtful
         }
+        assert expected
         assert missing(evidence) - {back} == expected, str(verdict)
 
 
 def test_without_adjusted_timestamps_it_costs_nothing(jumped: Jumped) -> None:
     """A control: what is lost is lost by the adjustment."""
     served = jumped.site.served(UNADJUSTED.name)
-    after = first_after(served)
     jumped.site.until_served(UNADJUSTED.name, 5)
-    until = served[-1].number
-    count = compare(served, jumped.site.stored(UNADJUSTED.name), after=after, until=until)
-    assert not count.gaps, count
-    assert count.served >= suite_outages.SHORT
+    stored, least = jumped.site.stored(UNADJUSTED.name), suite_outages.SHORT
+    for first, last in ((1, jumped.between), (jumped.between + 1, served[-1].number)):
+        run = tuple(scrape for scrape in served if first <= scrape.number <= last)
+        count = compare(run, stored, after=first_after(run), until=last)
+        assert not count.gaps, count
+        assert count.served >= least

@@ -12,15 +12,24 @@ from typing import Any, cast
 import pytest
 
 from edge_lab.addons import load_topology
+from edge_lab.addons.metrics.names import SCRAPE_SECONDS
 from edge_lab.addons.metrics.records import NANOSECONDS, Origin, Served
 from edge_lab.core.deadline import Deadline
 from edge_lab.data import LABS
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.fault import Fault
-from edge_lab.faults.kinds import Cut, Kill, Profile
+from edge_lab.faults.kinds import ClockJump, Cut, Kill, Profile
 from suites.edges import uplink
 from suites.metrics.evidence import RESET
-from suites.metrics.outages import Outage, killed_while_offline, satellite_line, slow_line
+from suites.metrics.outages import (
+    JUMP_SECONDS,
+    Outage,
+    clock_jump,
+    clock_set_back,
+    killed_while_offline,
+    satellite_line,
+    slow_line,
+)
 from suites.metrics.queries import Metrics
 
 TOPOLOGY = load_topology(LABS / "edge-metrics.yaml")
@@ -70,6 +79,8 @@ class Ran:
     outage: Outage
     faults: Recorded
     metrics: Metrics
+    watched: dict[str, Any]
+    """With what its samples were waited for."""
 
 
 Run = Callable[[Callable[[Metrics, FaultEngine], Outage]], Ran]
@@ -79,7 +90,10 @@ Run = Callable[[Callable[[Metrics, FaultEngine], Outage]], Ran]
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs an outage without its wait for samples."""
 
+    watches: list[dict[str, Any]] = []
+
     def watched(self: Outage, **how: Any) -> contextlib.AbstractContextManager[None]:
+        watches.append(how)
         return contextlib.nullcontext()
 
     monkeypatch.setattr(Outage, "watched", watched)
@@ -87,7 +101,9 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     def go(make: Callable[[Metrics, FaultEngine], Outage]) -> Ran:
         metrics = MadeUp(cast("Any", SimpleNamespace(topology=TOPOLOGY)), Deadline.after)
         faults = Recorded()
-        return Ran(make(metrics, cast("FaultEngine", faults)), faults, metrics)
+        outage = make(metrics, cast("FaultEngine", faults))
+        (how,) = watches
+        return Ran(outage, faults, metrics, how)
 
     return go
 
@@ -112,3 +128,23 @@ def test_every_uplink_behaves_like_the_line(
     ((lines, _),) = ran.faults.injected
     named = [(line.link, line.name) for line in lines if isinstance(line, Profile)]
     assert named == [(uplink(ran.metrics.lab, node), profile) for node in ran.metrics.nodes]
+
+
+@pytest.mark.parametrize(("make", "direction"), [(clock_jump, 1), (clock_set_back, -1)])
+def test_every_clock_jumps_and_samples_of_its_time_are_looked_for(
+    run: Run, make: Callable[[Metrics, FaultEngine], Outage], direction: int
+) -> None:
+    ran = run(make)
+    ((jumps, _),) = ran.faults.injected
+    moved = {jump.node: jump.seconds for jump in jumps if isinstance(jump, ClockJump)}
+    assert moved.keys() == set(ran.metrics.nodes)
+    for seconds in moved.values():
+        assert seconds * direction >= JUMP_SECONDS
+        assert ran.watched["ahead" if direction > 0 else "behind"] > abs(seconds)
+
+
+def test_no_timestamp_comes_twice_when_the_clock_is_set_back(run: Run) -> None:
+    """vmagent scrapes at multiples of the interval; the receiver refuses a second sample."""
+    ((jumps, _),) = run(clock_set_back).faults.injected
+    (back,) = {jump.seconds for jump in jumps if isinstance(jump, ClockJump)}
+    assert back % SCRAPE_SECONDS == SCRAPE_SECONDS / 2
