@@ -28,7 +28,11 @@ pytestmark = [
 ]
 
 READS, DIRECT_READS = 20, 3
-LINE = "3g"
+LINES = (
+    pytest.param("3g", marks=pytest.mark.scenario("data sets over a slow line"), id="3g"),
+    pytest.param("geo", marks=pytest.mark.scenario("data sets over a satellite line"), id="geo"),
+)
+"""Profiles of the uplink: one is slow, the other fast with a round trip of 600 ms."""
 
 Nodes = Callable[[str], CacheNode]
 
@@ -38,15 +42,20 @@ def ranks_of(count: int) -> tuple[int, ...]:
     return () if not count else (50, 99) if count >= READS else (50,)
 
 
-@pytest.mark.scenario("data sets over a slow line")
-@allure.title("{edge_node} reads data from its cache over a slow uplink, and without one")
+@pytest.mark.parametrize("line", LINES)
+@allure.title("{edge_node} reads data from its cache over an uplink like {line}, and without one")
 def test_data_is_read_from_the_cache(
-    lab: Lab, edge_node: LabNode, faults: FaultEngine, cache_node: Nodes, measure: Measuring
+    lab: Lab,
+    edge_node: LabNode,
+    faults: FaultEngine,
+    cache_node: Nodes,
+    measure: Measuring,
+    line: str,
 ) -> None:
     name, node, data = edge_node.name, cache_node(edge_node.name), DATA_SETS[0]
     link = uplink(lab, name)
     node.purge_site()
-    with faults.inflict(Profile(link=link, name=LINE)):
+    with faults.inflict(Profile(link=link, name=line)):
         direct = node.read(data, DIRECT_READS, direct=True)
         reads = node.read(data, READS)
         before = node.received(link)
@@ -64,7 +73,7 @@ def test_data_is_read_from_the_cache(
         evidence=f"{len(reads)} readings of {data.name}",
     )
     for label, times in (
-        (f"uplink {LINE}", [read.milliseconds for read in direct]),
+        (f"uplink {line}", [read.milliseconds for read in direct]),
         ("miss", [reads[0].milliseconds]),
         ("hit", hits),
         ("hit, uplink silent", [read.milliseconds for read in silent]),
