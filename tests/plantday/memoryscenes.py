@@ -44,9 +44,18 @@ def memory(node: str, *, machine_mib: float = 2048.0) -> RestartEvidence:
         if record.fault.fault == "kill" and node in record.fault.scope.nodes
         if all(record.began > up * NANOSECONDS for _, up in boots(node))
     }
-    units = {"kubelet.service": "700/0", "edge-lab-functions-broker.service": "800/0"}
+    units = {
+        "kubelet.service": "700/0",
+        "edge-lab-functions-activator.service": "750/0",
+        "edge-lab-functions-broker.service": "800/0",
+        "edge-lab-models-agent.service": "850/0",
+    }
     if node == SERVER:
-        units = {"kine.service": "600/0", "kustomize-controller.service": "900/0"}
+        units = {
+            "kine.service": "600/0",
+            "kustomize-controller.service": "900/0",
+            "source-controller.service": "950/0",
+        }
     later = {
         unit: f"{1000 + number}/1" if unit in killed else word
         for number, (unit, word) in enumerate(units.items())

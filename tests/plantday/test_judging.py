@@ -8,6 +8,7 @@ import pytest
 
 from edge_lab.core.errors import LabError
 from edge_lab.evidence.memory import NodeMemorySeen
+from edge_lab.faults.records import FaultRecord
 from edge_lab.oracles.spans import NANOSECONDS
 from edge_lab.oracles.verdict import Verdict
 from suites.plantday import judging
@@ -16,7 +17,7 @@ from suites.plantday.evidence import DayEvidence
 from suites.plantday.judging import PARTS, TWIN_LATE_SECONDS, Part, judge_day, judge_whole
 from suites.plantday.memory import judge_node_memory
 from tests.plantday import scenes
-from tests.plantday.madeup import EDGES, LIMIT, SECONDS, SERVER, STACK, at, boots
+from tests.plantday.madeup import EDGES, FAULTS, LIMIT, SECONDS, SERVER, STACK, at, boots
 from tests.plantday.memoryscenes import memory
 
 
@@ -96,22 +97,50 @@ def test_a_boot_of_the_plan_explains_another_start_and_a_boot_of_nobodys_does_no
     assert problem.startswith("no evidence")
 
 
-def test_a_kill_of_the_plan_explains_one_restart() -> None:
-    found = memory("edge-riscv")
+def planned_kills(node: str) -> tuple[FaultRecord, ...]:
+    """Kills by the plan; on a node that it resets, those after the boot."""
+    up = max((end for _, end in boots(node)), default=0.0)
+    return tuple(
+        record
+        for record in FAULTS
+        if record.fault.fault == "kill" and node in record.fault.scope.nodes
+        if record.began > up * NANOSECONDS
+    )
+
+
+KILLS = [(node, record) for node in (*EDGES, SERVER) for record in planned_kills(node)]
+
+
+def unit_of(record: FaultRecord) -> str:
+    return str(getattr(record.fault, "service", ""))
+
+
+def test_the_plan_kills_a_unit_of_each_part_that_acts_on_its_own() -> None:
+    assert {unit_of(record) for _, record in KILLS} == {
+        "edge-lab-functions-activator.service",
+        "edge-lab-functions-broker.service",
+        "edge-lab-models-agent.service",
+        "kustomize-controller.service",
+        "source-controller.service",
+    }
+
+
+@pytest.mark.parametrize(
+    ("node", "kill"), KILLS, ids=[f"{node} {unit_of(record)}" for node, record in KILLS]
+)
+def test_a_kill_of_the_plan_explains_one_restart_of_its_unit(node: str, kill: FaultRecord) -> None:
+    found = memory(node)
     assert judge_node_memory(found).passed, str(judge_node_memory(found))
-    without = tuple(record for record in found.faults if record.fault.fault != "kill")
-    verdict = judge_node_memory(replace(found, faults=without))
-    assert "edge-lab-functions-broker.service was restarted 1 times" in verdict.problems[0]
+    without = tuple(record for record in found.faults if record is not kill)
+    assert judge_node_memory(replace(found, faults=without)).problems == (
+        f"{unit_of(kill)} was restarted 1 times; the plan has killed it 0 times",
+    )
 
 
 def test_a_kill_that_is_in_progress_at_the_first_look_explains_one_restart() -> None:
-    found = memory("edge-riscv")
-    nodes = frozenset({"edge-riscv"})
-    (kill,) = (
-        record
-        for record in found.faults
-        if record.fault.fault == "kill" and record.fault.scope.nodes == nodes
-    )
+    node = "edge-riscv"
+    found = memory(node)
+    kill = min(planned_kills(node), key=lambda record: record.began)
     assert kill.seen is not None
     assert kill.healed is not None
     during, later = (
@@ -119,7 +148,7 @@ def test_a_kill_that_is_in_progress_at_the_first_look_explains_one_restart() -> 
         for looked in (kill.seen, kill.healed + NANOSECONDS)
     )
     assert during.passed, str(during)
-    assert "edge-lab-functions-broker.service was restarted 1 times" in later.problems[0]
+    assert f"{unit_of(kill)} was restarted 1 times" in later.problems[0]
 
 
 def test_an_older_revision_after_a_newer_one_is_found() -> None:

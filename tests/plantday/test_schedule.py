@@ -122,6 +122,30 @@ def test_a_push_meets_a_silent_git_server() -> None:
         )
 
 
+def test_a_model_is_updated_over_a_satellite_line_and_its_agents_are_killed_meanwhile() -> None:
+    for minutes in (LEAST_MINUTES, DEFAULT_MINUTES, 240):
+        day = Day(minutes)
+        planned = plan_of_day(day, TOPOLOGY).planned
+        (line,) = [fault for fault in planned if getattr(fault.fault, "name", "") == "geo"]
+        update = next(activity for activity in DAY if activity.action is Action.UPDATE)
+        assert day.at(update.at) < line.ends_s < day.at(BAD_MODEL[0])
+        kills = [
+            fault
+            for fault in planned
+            if getattr(fault.fault, "service", "") == "edge-lab-models-agent.service"
+        ]
+        assert len(kills) == 2
+        assert all(line.at_s < kill.at_s < line.ends_s for kill in kills)
+
+
+def test_source_controller_is_killed_while_the_git_server_is_silent() -> None:
+    for minutes in (LEAST_MINUTES, DEFAULT_MINUTES, 240):
+        planned = plan_of_day(Day(minutes), TOPOLOGY).planned
+        at = {getattr(fault.fault, "service", ""): fault for fault in planned}
+        silent, kill = at["edge-gitserver.service"], at["source-controller.service"]
+        assert silent.at_s < kill.at_s < silent.ends_s
+
+
 def test_what_a_smaller_lab_lacks_is_said() -> None:
     plan = plan_of_day(Day(LEAST_MINUTES), small())
     assert any("edge-riscv" in line for line in plan.left_out)
