@@ -12,7 +12,12 @@ from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.observe.scheduling.podwatch import PodWatch
-from edge_lab.oracles.scheduling.preemption import UNEXPLAINED, judge_never, judge_preemption
+from edge_lab.oracles.scheduling.preemption import (
+    UNEXPLAINED,
+    judge_never,
+    judge_preemption,
+    judge_staying,
+)
 from edge_lab.oracles.scheduling.stages import Moment
 from suites.scheduling.decisions import gone, running
 from suites.scheduling.objects import (
@@ -33,6 +38,8 @@ if TYPE_CHECKING:
 
 pytestmark = [allure.parent_suite("Scheduling"), allure.feature("Priorities")]
 
+BYSTANDER_CPU = "20m"
+"""So little that it fits beside a pod with `most`, of at least 200 m that are free."""
 SHORT_GRACE_SECONDS = 5
 REFUSED_SECONDS = 120.0
 """For the scheduler to refuse a pod, and to say why."""
@@ -49,7 +56,10 @@ def ignoring_sigterm(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.scenario("preemption")
-@allure.title("A pod of high priority preempts another, which gets SIGTERM and its grace period")
+@allure.title(
+    "A pod of high priority preempts one of low priority, which gets SIGTERM and its grace period, "
+    "and none of its own priority"
+)
 def test_an_urgent_pod_preempts_another(
     lab: Lab,
     first_edge: str,
@@ -59,11 +69,15 @@ def test_an_urgent_pod_preempts_another(
     time_limit: TimeLimit,
 ) -> None:
     victim = pod("victim", on(first_edge), cpu=most, priority=LOW)
-    with placed(lab, [victim], time_limit):
-        running(pod_watch, "victim", time_limit)
+    bystander = pod("bystander", on(first_edge), cpu=BYSTANDER_CPU, priority=HIGH)
+    with placed(lab, [victim, bystander], time_limit):
+        for name in ("victim", "bystander"):
+            running(pod_watch, name, time_limit)
         lab.kubectl.apply(pod("urgent", on(first_edge), cpu=most, priority=HIGH), time_limit(60))
         running(pod_watch, "urgent", time_limit)
         gone(pod_watch, "victim", time_limit)
+        # Before all of them are deleted.
+        moved = judge_staying(pod_watch.events("bystander"))
     found = judge_preemption(
         *(pod_watch.events("urgent"), pod_watch.events("victim")),
         grace_s=GRACE_SECONDS,
@@ -75,6 +89,9 @@ def test_an_urgent_pod_preempts_another(
         measure(title, seconds, unit="s", better="lower", node=first_edge, reason=reason)
     allure.attach(str(found), "preemption", allure.attachment_type.TEXT)
     assert found.passed, str(found)
+    assert not moved, moved
+    # The same verdict on the pod that was preempted is red.
+    assert judge_staying(pod_watch.events("victim"))
 
 
 @allure.title("A victim that ignores SIGTERM is distinguished from one that handles it (control)")
