@@ -15,7 +15,13 @@ from edge_lab.addons.workload import NAMESPACE
 from edge_lab.addons.workload.manifests import sampler_pod
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.fault import Fault
-from edge_lab.faults.kinds import FilesExhausted, MemoryBalloon, PidsExhausted
+from edge_lab.faults.kinds import (
+    FilesExhausted,
+    MemoryBalloon,
+    MemoryLeak,
+    PageCache,
+    PidsExhausted,
+)
 from edge_lab.fixtures.autonomy import Autonomy
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.measures import Measuring
@@ -35,6 +41,12 @@ pytestmark = [allure.parent_suite("Memory"), allure.feature("Shortages")]
 
 LEFT_MIB = 320
 """MiB that the balloon leaves: enough for the node's programs, and for a pod that idles."""
+LEAK_MIB_PER_S = 8
+LEAK_SHARE = 0.5
+"""Share of a node's memory at which the leak ends: the other half is enough for its programs, and
+for a pod that idles."""
+READ_MIB_PER_S = 64
+"""Reads 2 GiB in half a minute; from then on pages are reclaimed."""
 LEFT_PIDS = 4
 """PIDs left, in case that a running pod needs a thread. runc starts no container with six."""
 STUCK_SECONDS = 60.0
@@ -56,6 +68,15 @@ SHORTAGES = {
     "memory-balloon": Shortage(
         lambda node: MemoryBalloon(node=node.name, leave_mib=LEFT_MIB), True
     ),
+    "memory-leak": Shortage(
+        lambda node: MemoryLeak(
+            node=node.name,
+            mib_per_s=LEAK_MIB_PER_S,
+            limit_mib=round(node.memory * LEAK_SHARE),
+        ),
+        True,
+    ),
+    "page-cache": Shortage(lambda node: PageCache(node=node.name, mib_per_s=READ_MIB_PER_S), True),
     "pids-exhausted": Shortage(lambda node: PidsExhausted(node=node.name, leave=LEFT_PIDS), False),
     "files-exhausted": Shortage(
         lambda node: FilesExhausted(node=node.name, service=cri_of(node).unit), False

@@ -10,6 +10,8 @@ from typing import Any, cast
 
 import pytest
 
+from edge_lab.addons import load_topology
+from edge_lab.data import LABS
 from edge_lab.faults.kinds import FilesExhausted
 from edge_lab.provisioning.cri import cri_of
 from edge_lab.topology import Arch, Cri, Node
@@ -49,9 +51,12 @@ def test_the_controls_of_a_run_are_rejected(pod: NewPod) -> None:
 
 
 @pytest.mark.parametrize("kind", SHORTAGES)
-def test_each_shortage_is_a_fault_of_its_name(kind: str) -> None:
-    node = Node(name=NODE, arch=Arch.AARCH64, role="edge")
-    assert SHORTAGES[kind].fault(node).fault == kind
+def test_each_shortage_is_a_fault_of_its_name_that_the_default_lab_can_have(kind: str) -> None:
+    topology = load_topology(LABS / "default.yaml")
+    for node in topology.edges:
+        fault = SHORTAGES[kind].fault(node)
+        assert fault.fault == kind
+        assert list(fault.objections(topology)) == []
 
 
 @pytest.mark.parametrize("cri", list(Cri))
