@@ -4,8 +4,9 @@ plane, a hollow node, Debian's nats-server and the lab's functions."""
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ from suites.functions.judging import (
     judge_unreached,
     judge_waking,
 )
-from suites.functions.scenarios import online
+from suites.functions.scenarios import Scene, broker_killed, offline, online, storm
 from tests.addons.functions.plant import running_plant
 from tests.addons.functions.site import NODE, nats_server
 from tests.addons.functions.test_native import program
@@ -49,6 +50,7 @@ pytestmark = pytest.mark.native(reason="a control plane, KEDA's operator and nat
 
 TIMING = Timing(node_lease=8, node_monitor_period=1, node_monitor_grace=8, unreachable_toleration=5)
 EACH = 2
+STORM = 100
 PROBE_SECONDS = 10.0
 UNWOKEN_SECONDS = 12.0
 COOLDOWN_SECONDS = 6
@@ -90,6 +92,19 @@ def test_each_event_wakes_its_function_once_and_it_sleeps_afterwards(site: KedaS
     ):
         print(verdict)
         assert verdict.passed, str(verdict)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "least"),
+    [(broker_killed, 3), (partial(storm, each=STORM), STORM), (partial(offline, each=1), 1)],
+    ids=["broker killed", "storm", "uplink cut"],
+)
+def test_each_event_is_handled_once_in_the_scenarios_of_all_ways(
+    site: KedaSite, scenario: Callable[[KedaSite], Scene], least: int
+) -> None:
+    verdict = judge_events(scenario(site).evidence[NODE], KEDA.name, least=least)
+    print(verdict)
+    assert verdict.passed, str(verdict)
 
 
 def test_a_node_that_is_cut_off_is_not_woken_until_the_heal(site: KedaSite) -> None:
