@@ -8,7 +8,7 @@ import shlex
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edge_lab.addons.models.content import ModelContent, model_content
 from edge_lab.addons.models.names import EDGE_MODEL, FOLDER, MODEL, NAMESPACE, PORT, TOOL
@@ -23,15 +23,12 @@ from edge_lab.addons.models.records import (
 from edge_lab.addons.models.versions import INPUTS, ModelVersion
 from edge_lab.core.errors import LabError
 from edge_lab.devices.points import MODBUS_PORT, MODBUS_UNIT, SETPOINT_REGISTER
-from edge_lab.faults.kinds import Cut, Profile, Reboot
+from edge_lab.faults.kinds import Cut, DiskFull, Profile, Reboot
 from edge_lab.observe.sandboxes import runtime_column
 from edge_lab.oracles.models.evidence import Step
 from suites.edges import uplink
 from suites.models.side import Said
 from suites.waiting import WaitingSide
-
-if TYPE_CHECKING:
-    pass
 
 ASK_SECONDS = 120.0
 
@@ -174,6 +171,11 @@ class LabSide(WaitingSide):
     @contextlib.contextmanager
     def offline(self, node: str) -> Iterator[None]:
         with self.faults.inflict(Cut(link=uplink(self.lab, node))):
+            yield
+
+    @contextlib.contextmanager
+    def full_disk(self, node: str) -> Iterator[None]:
+        with self.faults.inflict(DiskFull(node=node)):
             yield
 
     @contextlib.contextmanager

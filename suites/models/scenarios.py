@@ -11,7 +11,6 @@ from edge_lab.addons.models.versions import BETTER, BRITTLE, FRESH
 from edge_lab.core.errors import LabError
 from edge_lab.oracles.models.evidence import (
     Canary,
-    CutUpdate,
     Evidence,
     Known,
     Latency,
@@ -25,14 +24,10 @@ from suites.models.side import Said, Side
 
 ROLLOUT_SECONDS = 420.0
 """For all nodes, one after the other, each with a fetch and a comparison."""
-FETCH_SECONDS = 180.0
-AWAY_SECONDS = 30.0
 BEFORE_SECONDS = 12.0
 """Watched before a scenario begins, and after it has ended."""
 UNKNOWN_SECONDS = 120.0
 ACT_SECONDS = 120.0
-LEAST_BYTES = 100_000
-"""Of an interrupted fetch."""
 CLOCK_SECONDS = 1.0
 ASKED = 60
 """Requests of a latency."""
@@ -66,16 +61,23 @@ def settle(side: Side, tag: str) -> None:
         )
 
 
+def fresh_tags(side: Side, count: int) -> tuple[str, ...]:
+    """Good versions that no node has ever been told to serve."""
+    used = {act.tag for node in side.order for act in side.acts(node)}
+    found = [tag for tag in FRESH if tag not in used]
+    if len(found) < count:
+        raise LabError(
+            f"of the registry's versions, {len(found)} have not been used in this lab, and {count} "
+            "are needed",
+            remedy="Restore its checkpoint, or take it down and up again.",
+        )
+    return tuple(found[:count])
+
+
 def fresh(side: Side) -> str:
     """A good version that no node has ever been told to serve."""
-    used = {act.tag for node in side.order for act in side.acts(node)}
-    for tag in FRESH:
-        if tag not in used:
-            return tag
-    raise LabError(
-        "all versions of the registry have been used in this lab",
-        remedy="Restore its checkpoint, or take it down and up again.",
-    )
+    (tag,) = fresh_tags(side, 1)
+    return tag
 
 
 def watch(side: Side, seconds: float) -> None:
@@ -202,33 +204,6 @@ def canary_of(side: Side, tag: str, since: float) -> Canary:
             )
         )
     return Canary(side.runtime(side.order[0]), tag, tuple(turns), CLOCK_SECONDS)
-
-
-def cut_update(side: Side, node: str) -> CutUpdate:
-    """The uplink is cut while the node fetches a new version."""
-    settle(side, BETTER)
-    tag = fresh(side)
-    size = side.size(tag)
-    began = side.now()
-    watch(side, BEFORE_SECONDS)
-    with side.slow_cloud():
-        side.want(tag)
-        side.until(
-            f"{node} has a part of {tag}",
-            lambda: side.collected(node, tag) >= LEAST_BYTES,
-            FETCH_SECONDS,
-        )
-        with side.offline(node):
-            cut = side.now()
-            at_cut = side.collected(node, tag)
-            watch(side, AWAY_SECONDS)
-            at_heal = side.collected(node, tag)
-            healed = side.now()
-    side.seen(lambda: serves(side, node, tag), ROLLOUT_SECONDS)
-    watch(side, BEFORE_SECONDS)
-    found = evidence(side, node, began)
-    serving = serving_tag(side, node)
-    return CutUpdate(found, BETTER, tag, size, at_cut, at_heal, (cut, healed), serving)
 
 
 # -- refusals and rollbacks ------------------------------------------------------------------------

@@ -121,6 +121,10 @@ class Side(Protocol):
         """Cuts off a node from the cloud, but not from its device."""
         ...
 
+    def full_disk(self, node: str) -> AbstractContextManager[None]:
+        """No space is left on the file system with the node's versions and journals."""
+        ...
+
     def slow_cloud(self) -> AbstractContextManager[None]:
         """The cloud's own line is a 3G line."""
         ...

@@ -7,10 +7,15 @@ import pytest
 
 from edge_lab.oracles.models.cloud import judge_canary, judge_reported
 from edge_lab.oracles.models.requests import judge_requests
-from edge_lab.oracles.models.updates import judge_cut_update
+from edge_lab.oracles.models.updates import (
+    judge_cut_update,
+    judge_full_disk,
+    judge_staged_reset,
+)
 from suites.conftest import Judged
+from suites.models.interruptions import cut_update, full_disk, staged_reset
 from suites.models.labside import LabSide
-from suites.models.scenarios import cut_update, update
+from suites.models.scenarios import update
 
 pytestmark = [
     allure.parent_suite("Models"),
@@ -36,3 +41,22 @@ def test_an_update_goes_from_node_to_node(side: LabSide, judged: Judged) -> None
 @allure.title("Uplink cut during a fetch: the old version serves until the new one is complete")
 def test_half_an_update_never_serves(side: LabSide, judged: Judged) -> None:
     judged([judge_cut_update(cut_update(side, side.nodes[0]))])
+
+
+@pytest.mark.scenario("models: power lost during a fetch")
+@pytest.mark.needs("offline-reboot")
+@allure.title("Power lost during a fetch, offline: the old version serves, and later the new one")
+def test_a_loss_of_power_during_a_fetch(side: LabSide, judged: Judged) -> None:
+    judged([judge_cut_update(cut_update(side, side.nodes[0], reset=True))])
+
+
+@pytest.mark.scenario("models: power lost during a comparison")
+@allure.title("Power lost during a comparison: the complete version is not fetched again")
+def test_a_loss_of_power_during_a_comparison(side: LabSide, judged: Judged) -> None:
+    judged([judge_staged_reset(staged_reset(side, side.nodes[0]))])
+
+
+@pytest.mark.scenario("models: a full disk")
+@allure.title("Disk full during a fetch: the node says why, and goes on when there is space")
+def test_a_full_disk_delays_an_update(side: LabSide, judged: Judged) -> None:
+    judged([judge_full_disk(full_disk(side, side.nodes[0]))])

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .agent import LOOK_SECONDS, REQUEST, Agent, ModelAgent, readings_in
+from .agent import LOOK_SECONDS, ROLLBACK, Agent, ModelAgent, readings_in
 from .ask import ask
 from .client import Client, NoAnswer
 from .config import Config, read_config
@@ -124,10 +124,7 @@ def main(words: list[str]) -> int:
         case [config, command] if command in COMMANDS:
             COMMANDS[command](read_config(Path(config)))
         case [config, "rollback", model]:
-            folder = read_config(Path(config)).model(model)
-            draft = folder / f"{REQUEST}.new"
-            draft.write_text(json.dumps({"what": "rollback"}), encoding="utf-8")
-            draft.rename(folder / REQUEST)
+            (read_config(Path(config)).model(model) / ROLLBACK).touch()
         case [config, "ask", "edge" | "cloud" as where, model, count, *inputs]:
             read = read_config(Path(config))
             client = local(read, ASK_SECONDS)

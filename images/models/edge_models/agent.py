@@ -10,7 +10,7 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,12 +20,13 @@ from .client import Answer, NoAnswer
 from .gate import Reading, compare, samples_of
 from .registry import NotFound, Source, Unreachable, fetch
 from .states import NotPossible, Phase, Reason, State, Version, Wanted, wanted_of
-from .store import Corrupt, Journal, Store, tail_of
+from .store import Corrupt, Journal, NoSpace, Store, tail_of
 
 log = logging.getLogger("agent")
 
-REQUEST = "request.json"
-"""In a model's folder: what somebody on the node asks for."""
+ROLLBACK = "rollback"
+"""In a model's folder: somebody on the node asks for it. The file is empty, since it has to be
+possible on a full disk."""
 LOOK_SECONDS = 0.5
 RETRY_SECONDS = 3.0
 """Until the next attempt to fetch."""
@@ -67,31 +68,35 @@ class ModelAgent:
     _since: float = field(init=False)
     _retry_at: float = 0.0
     _compare_at: float = 0.0
+    _reason: Reason = Reason.NONE
     _trouble: str = ""
+    """Reason and message, while something is to be tried again."""
 
     def __post_init__(self) -> None:
         self.state = self.store.state()
         self._since = self.clock()
-        self._check_files()
+        with self._patient():
+            self._check_files()
 
     # -- one look ----------------------------------------------------------------------------
 
     def look(self) -> None:
         """Goes on as far as it can without waiting."""
-        self._do_requests()
-        if self.state.phase is Phase.FETCHING:
-            self._fetch()
-        if self.state.phase is Phase.COMPARING:
-            self._compare()
-        elif self.state.phase is Phase.SERVING and self.state.previous is not None:
-            self._watch()
+        with self._patient():
+            self._do_requests()
+            if self.state.phase is Phase.FETCHING:
+                self._fetch()
+            if self.state.phase is Phase.COMPARING:
+                self._compare()
+            elif self.state.phase is Phase.SERVING and self.state.previous is not None:
+                self._watch()
 
     def want(self, wanted: Wanted) -> None:
         """The cloud's wish, which may be the same as before."""
         state = states.told(self.state, wanted)
         if state != self.state:
-            self._retry_at = 0.0
-            self._change(state, "told")
+            with self._patient():
+                self._change(state, "told")
 
     def roll_back(self, reason: Reason, message: str) -> None:
         """Raises NotPossible if no version before the current one is kept."""
@@ -105,7 +110,7 @@ class ModelAgent:
             "serving": dict(serving) or None,
             "previous": asdict(state.previous) if state.previous else None,
             "phase": state.phase.value,
-            "reason": state.reason.value,
+            "reason": (state.reason or self._reason).value,
             "message": state.message or self._trouble,
             "generation": state.wanted.generation if state.wanted else 0,
             "wanted": asdict(state.wanted.version) if state.wanted else None,
@@ -120,15 +125,12 @@ class ModelAgent:
         if wanted is None or self.clock() < self._retry_at:
             return
         digest = wanted.version.digest
-        if not self.store.has(digest):
+        if not self.store.has(digest) and not self._trouble:
             self._note("fetching", wanted.version)
         try:
             fetch(self.store, self.sources, wanted.repository, digest)
         except Unreachable as trouble:
-            if str(trouble) != self._trouble:
-                self._note("interrupted", wanted.version, message=str(trouble))
-            self._trouble = str(trouble)
-            self._retry_at = self.clock() + RETRY_SECONDS
+            self._interrupted(str(trouble))
             return
         except Corrupt as trouble:
             self._change(states.refused(self.state, Reason.CORRUPT, str(trouble)), "refused")
@@ -136,7 +138,7 @@ class ModelAgent:
         except NotFound as trouble:
             self._change(states.refused(self.state, Reason.NOT_FOUND, str(trouble)), "refused")
             return
-        self._trouble = ""
+        self._set_trouble("")
         self._note("fetched", wanted.version)
         try:
             self.server.evaluate(self.name, digest, [])
@@ -145,8 +147,7 @@ class ModelAgent:
                 message = str(trouble)
                 self._change(states.refused(self.state, Reason.UNLOADABLE, message), "refused")
             else:
-                self._trouble = str(trouble)
-                self._retry_at = self.clock() + RETRY_SECONDS
+                self._set_trouble(str(trouble))
             return
         if self.target is None:
             # Nothing to compare with: it follows nodes that have compared.
@@ -157,6 +158,27 @@ class ModelAgent:
         self._change(state, "staged" if state.phase is Phase.COMPARING else "promoted")
         if state.phase is Phase.SERVING:
             self._promoted()
+
+    @contextlib.contextmanager
+    def _patient(self) -> Iterator[None]:
+        """On a full disk, removes what nobody needs, and leaves the rest to a later look."""
+        try:
+            yield
+        except NoSpace as trouble:
+            self.store.drop_parts()
+            self.store.prune(self.state.kept)
+            self._interrupted(str(trouble), Reason.NO_SPACE)
+
+    def _interrupted(self, message: str, reason: Reason = Reason.NONE) -> None:
+        if message != self._trouble:
+            version = self.state.wanted.version if self.state.wanted else None
+            self._note("interrupted", version, reason=reason.value, message=message)
+        self._set_trouble(message, reason)
+
+    def _set_trouble(self, message: str, reason: Reason = Reason.NONE) -> None:
+        """The next attempt to fetch is made after a while; without a message, at once."""
+        self._trouble, self._reason = message, reason
+        self._retry_at = self.clock() + RETRY_SECONDS if message else 0.0
 
     # -- comparing -----------------------------------------------------------------------------
 
@@ -210,9 +232,9 @@ class ModelAgent:
                 for version in (candidate, serving)
             ]
         except NoAnswer as trouble:
-            self._trouble = str(trouble)
+            self._set_trouble(str(trouble))
             return None
-        self._trouble = ""
+        self._set_trouble("")
         return compare(samples, (candidate, outputs[0]), (serving, outputs[1]))
 
     # -- what is on the disk ---------------------------------------------------------------------
@@ -239,18 +261,18 @@ class ModelAgent:
             self.server.reload(self.name)
 
     def _do_requests(self) -> None:
-        path = self.store.folder / REQUEST
+        path = self.store.folder / ROLLBACK
         if not path.exists():
             return
-        with contextlib.suppress(ValueError, NotPossible):
-            if json.loads(path.read_text(encoding="utf-8")) == {"what": "rollback"}:
-                self.roll_back(Reason.ASKED, "asked for on the node")
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(NotPossible):
+            self.roll_back(Reason.ASKED, "asked for on the node")
+        path.unlink()
 
     def _change(self, state: State, what: str) -> None:
         """On the disk first: after a loss of power the node goes on from there."""
         self.store.write(state)
         self.state = state
+        self._set_trouble("")
         version = state.wanted.version if state.wanted else None
         self._note(what, version, reason=state.reason.value, message=state.message)
 
@@ -312,9 +334,13 @@ class Agent:
         self._said = report
         self._is_online(True, "")
         for name, wish in wishes.items():
-            if name not in self.models:
-                self.models[name] = self.make(name)
-            self.models[name].want(wish)
+            try:
+                if name not in self.models:
+                    self.models[name] = self.make(name)
+            except NoSpace as trouble:
+                log.warning("%s: %s", name, trouble)
+            else:
+                self.models[name].want(wish)
 
     def _report(self) -> str:
         try:

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from .store import Corrupt, Part, Store, digest_of, file_digest, parts_of
+from .store import Corrupt, Part, Store, digest_of, file_digest, needing_space, parts_of
 
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 SILENT_SECONDS = 10.0
@@ -73,11 +73,15 @@ def fetch(
         Unreachable: no source has a good answer, and the last one cannot be reached.
         NotFound: the last one does not have it.
         Corrupt: what the last one has is not what its digest says.
+        NoSpace: the disk is full.
     """
     if store.has(digest) and not store.damage(digest):
         return
     manifest = _first(sources, lambda source: _manifest(source, repository, digest))
-    for part in parts_of(manifest):
+    parts = parts_of(manifest)
+    if missing := store.missing(parts):
+        store.need(missing)
+    for part in parts:
         path = store.part(part.digest)
 
         ask = partial(_blob, repository=repository, part=part, path=path, progress=progress)
@@ -109,27 +113,40 @@ def _manifest(source: Source, repository: str, digest: str) -> bytes:
 
 
 def _blob(source: Source, repository: str, part: Part, path: Path, progress: Progress) -> None:
+    resumes = path.exists()
+    _collect(source, repository, part, path, progress)
+    if file_digest(path) == part.digest:
+        return
+    path.unlink()
+    if not resumes:
+        raise Corrupt(f"{part.name} from {source.url} is not what its digest {part.digest} says")
+    # Perhaps it is not the source's fault, but what a loss of power has left of the file.
+    _blob(source, repository, part, path, progress)
+
+
+def _collect(source: Source, repository: str, part: Part, path: Path, progress: Progress) -> None:
+    """The file has at least the size of the part afterwards."""
     done = path.stat().st_size if path.exists() else 0
-    if done < part.size:
-        wanted = {"Range": f"bytes={done}-"} if done else {}
-        with _asked(source, f"/v2/{repository}/blobs/{part.digest}", wanted) as got:
-            # Without a range, the answer is the whole.
-            mode = "ab" if done and got.status == http.client.PARTIAL_CONTENT else "wb"
-            with path.open(mode) as sink:
-                done = sink.tell()
-                try:
-                    while done < part.size and (chunk := got.read1(CHUNK)):
+    if done >= part.size:
+        return
+    wanted = {"Range": f"bytes={done}-"} if done else {}
+    with _asked(source, f"/v2/{repository}/blobs/{part.digest}", wanted) as got:
+        # Without a range, the answer is the whole.
+        mode = "ab" if done and got.status == http.client.PARTIAL_CONTENT else "wb"
+        # To close the file also writes.
+        with needing_space(), path.open(mode) as sink:
+            done = sink.tell()
+            try:
+                while done < part.size and (chunk := got.read1(CHUNK)):
+                    with needing_space():
                         sink.write(chunk[: part.size - done])
                         sink.flush()
-                        done = sink.tell()
-                        progress(part.name, done, part.size)
-                except (OSError, http.client.HTTPException) as trouble:
-                    raise Unreachable(f"{source.url}: {trouble!r}") from trouble
+                    done = sink.tell()
+                    progress(part.name, done, part.size)
+            except (OSError, http.client.HTTPException) as trouble:
+                raise Unreachable(f"{source.url}: {trouble!r}") from trouble
     if done < part.size:
         raise Unreachable(f"{source.url}: {part.name} ended after {done} of {part.size} bytes")
-    if done > part.size or file_digest(path) != part.digest:
-        path.unlink()
-        raise Corrupt(f"{part.name} from {source.url} is not what its digest {part.digest} says")
 
 
 def _asked(source: Source, path: str, headers: Mapping[str, str]) -> http.client.HTTPResponse:

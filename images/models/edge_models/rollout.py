@@ -99,16 +99,20 @@ def plan(wish: Wish, nodes: Sequence[NodeView]) -> Plan:
     phases = {node.name: phase_of(wish, node) for node in nodes}
     failed = [node for node in nodes if phases[node.name] is NodePhase.FAILED]
     if failed:
-        said = "; ".join(f"{one.name}: {one.reason} {one.message}".rstrip() for one in failed)
-        return Plan((), Progress.HALTED, said, phases)
+        return Plan((), Progress.HALTED, "; ".join(map(_said_of, failed)), phases)
     if nodes and all(phase is NodePhase.DONE for phase in phases.values()):
         return Plan((), Progress.COMPLETE, "", phases)
     busy = [name for name, phase in phases.items() if phase is NodePhase.TOLD]
     waiting = [name for name, phase in phases.items() if phase is NodePhase.WAITING]
     tell = () if busy else tuple(waiting[:1])
     unknown = [name for name, phase in phases.items() if phase is NodePhase.UNKNOWN]
-    message = f"not heard of: {', '.join(unknown)}" if unknown else ""
-    return Plan(tell, Progress.PROGRESSING, message, phases)
+    said = [f"not heard of: {', '.join(unknown)}"] if unknown else []
+    said += [_said_of(node) for node in nodes if node.name in busy and node.reason]
+    return Plan(tell, Progress.PROGRESSING, "; ".join(said), phases)
+
+
+def _said_of(node: NodeView) -> str:
+    return f"{node.name}: {node.reason} {node.message}".rstrip()
 
 
 # -- from and to objects of the API server -------------------------------------------------------

@@ -21,7 +21,7 @@ from typing import Any
 
 from .config import Config, TlsConfig
 from .engine import Engine, Load, Loaded, Unloadable, load_onnx
-from .store import Store
+from .store import NoSpace, Store
 
 log = logging.getLogger("serve")
 
@@ -54,11 +54,11 @@ class Server:
         """Serves what the states say."""
         folder = self._config.folder / "models"
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            engine = self.engine(path.name)
             try:
+                engine = self.engine(path.name)
                 if engine is not None:
                     engine.reload()
-            except (Unloadable, ValueError, KeyError, OSError) as trouble:
+            except (Unloadable, NoSpace, ValueError, KeyError, OSError) as trouble:
                 log.warning("%s: %s", path.name, trouble)
 
     def serving(self) -> dict[str, Any]:

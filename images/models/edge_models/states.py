@@ -34,7 +34,7 @@ class Phase(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a version was refused or rolled back."""
+    """Why a version was refused or rolled back, or is not there yet."""
 
     NONE = ""
     CORRUPT = "Corrupt"
@@ -48,6 +48,8 @@ class Reason(StrEnum):
     """By somebody on the node."""
     DAMAGED = "Damaged"
     """Its files on the node are not what its digest says any more."""
+    NO_SPACE = "NoSpace"
+    """The disk is full; the node tries again by itself."""
 
 
 class NotPossible(Exception):

@@ -1,21 +1,26 @@
 """The versions of one model on a node's disk, and its state.
 
     FOLDER/state.json            which version serves, which one before; replaced by rename
+    FOLDER/state.new             the file of the next state: it has its block already
     FOLDER/versions/HEX/         one version: manifest.json and its files
     FOLDER/fetching/HEX          parts of files that are not complete
 
 A version gets its name by a rename, after all of its files are on the disk and verified: it is
-complete or absent, whenever the power fails.
+complete or absent, whenever the power fails. On a full disk, states are written as before, and the
+lines of journals too, as long as the space that they have reserved lasts.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import errno
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,10 +29,35 @@ from .states import State, from_json, to_json
 
 MANIFEST = "manifest.json"
 TITLE = "org.opencontainers.image.title"
+STATE_BYTES = 4096
+"""Size of the file of a state: one block, most of it blanks."""
+RESERVED_BYTES = 1024 * 1024
+"""Of a journal: so much is reserved for its next lines, and always at least half of it."""
+MOST_WAITING = 1000
+"""Lines of a journal that wait in memory for space on the disk; the oldest are dropped."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FALLOC_FL_KEEP_SIZE = 1
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Corrupt(Exception):
     """Content is not what its digest says."""
+
+
+class NoSpace(Exception):
+    """The disk is full; a later attempt may succeed."""
+
+
+@contextlib.contextmanager
+def needing_space() -> Iterator[None]:
+    """Raises NoSpace instead of the OSError of a full disk."""
+    try:
+        yield
+    except OSError as trouble:
+        if trouble.errno in _FULL:
+            raise NoSpace("no space is left on the disk") from trouble
+        raise
 
 
 @dataclass(frozen=True)
@@ -75,8 +105,9 @@ class Store:
         self.folder = folder
         self._versions = folder / "versions"
         self._fetching = folder / "fetching"
-        for path in (self._versions, self._fetching):
-            path.mkdir(parents=True, exist_ok=True)
+        with needing_space():
+            for path in (self._versions, self._fetching):
+                path.mkdir(parents=True, exist_ok=True)
 
     # -- state -----------------------------------------------------------------------------------
 
@@ -91,14 +122,47 @@ class Store:
             return State()
 
     def write(self, state: State) -> None:
-        """Replaces the state as a whole; it is on the disk afterwards."""
-        draft = self.folder / "state.new"
-        with draft.open("w", encoding="utf-8") as sink:
-            json.dump(to_json(state), sink)
-            sink.flush()
-            os.fsync(sink.fileno())
-        draft.rename(self.state_file)
-        sync_folder(self.folder)
+        """Replaces the state as a whole; it is on the disk afterwards.
+
+        The file of the state before becomes that of the next one, so that no block is needed: a
+        rollback is possible on a full disk.
+
+        Raises:
+            NoSpace: it is the first state, and the disk is full.
+        """
+        draft, before = self._draft, self.folder / "state.old"
+        content = json.dumps(to_json(state)).encode().ljust(STATE_BYTES)
+        with needing_space():
+            self._make_draft()
+            with draft.open("r+b") as sink:
+                sink.write(content)
+                sink.truncate()
+                sink.flush()
+                os.fsync(sink.fileno())
+            if self.state_file.exists():
+                before.hardlink_to(self.state_file)
+            draft.rename(self.state_file)
+            if before.exists():
+                before.rename(draft)
+            sync_folder(self.folder)
+        with contextlib.suppress(OSError):
+            self._make_draft()
+
+    @property
+    def _draft(self) -> Path:
+        return self.folder / "state.new"
+
+    def _make_draft(self) -> None:
+        """It exists with its block, and no other name leads to it, whatever an earlier write that
+        was cut short has left."""
+        draft, before = self._draft, self.folder / "state.old"
+        if before.exists() and not draft.exists():
+            before.rename(draft)
+        before.unlink(missing_ok=True)
+        if draft.exists() and draft.stat().st_nlink > 1:
+            draft.unlink()
+        if not draft.exists():
+            draft.write_bytes(b" " * STATE_BYTES)
 
     # -- versions --------------------------------------------------------------------------------
 
@@ -112,11 +176,32 @@ class Store:
         """Where a file is collected until it is complete."""
         return self._fetching / digest.removeprefix("sha256:")
 
+    def missing(self, parts: tuple[Part, ...]) -> int:
+        """Bytes of files that are not there yet."""
+        return sum(max(0, part.size - _size(self.part(part.digest))) for part in parts)
+
+    def need(self, count: int) -> None:
+        """Tries to allocate this number of bytes: some file systems report space as free that they
+        keep for themselves.
+
+        Raises:
+            NoSpace: the disk has less.
+        """
+        trial = self._fetching / "trial"
+        try:
+            with needing_space(), trial.open("wb") as sink:
+                os.posix_fallocate(sink.fileno(), 0, count)
+        except NoSpace as trouble:
+            raise NoSpace(f"the disk has no space for {count} bytes") from trouble
+        finally:
+            trial.unlink(missing_ok=True)
+
     def add(self, digest: str, manifest: bytes) -> None:
         """Makes a version of its parts, which must be complete.
 
         Raises:
             Corrupt: manifest or a part are not what their digests say; the parts are removed.
+            NoSpace: the disk is full; the parts are kept.
         """
         if digest_of(manifest) != digest:
             raise Corrupt(f"the manifest has the digest {digest_of(manifest)}, not {digest}")
@@ -129,18 +214,20 @@ class Store:
                 raise Corrupt(f"{part.name} has the digest {found}, not {part.digest}")
         draft = self._versions / "unfinished"
         shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir()
-        (draft / MANIFEST).write_bytes(manifest)
-        for part in parts:
-            shutil.copyfile(self.part(part.digest), draft / part.name)
-        for path in draft.iterdir():
-            with path.open("rb") as stream:
-                os.fsync(stream.fileno())
-        sync_folder(draft)
-        target = self.version(digest)
-        shutil.rmtree(target, ignore_errors=True)
-        draft.rename(target)
-        sync_folder(self._versions)
+        with needing_space():
+            draft.mkdir()
+            (draft / MANIFEST).write_bytes(manifest)
+            for part in parts:
+                # Not a copy, which would need the space twice.
+                (draft / part.name).hardlink_to(self.part(part.digest))
+            for path in draft.iterdir():
+                with path.open("rb") as stream:
+                    os.fsync(stream.fileno())
+            sync_folder(draft)
+            target = self.version(digest)
+            shutil.rmtree(target, ignore_errors=True)
+            draft.rename(target)
+            sync_folder(self._versions)
         for part in parts:
             self.part(part.digest).unlink(missing_ok=True)
 
@@ -174,6 +261,10 @@ def damage_of(folder: Path, digest: str) -> str:
     return ""
 
 
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
 def sync_folder(folder: Path) -> None:
     """The names in a folder are on the disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -184,16 +275,45 @@ def sync_folder(folder: Path) -> None:
 
 
 class Journal:
-    """Lines of JSON; with `durable`, each is on the disk when it is written."""
+    """Lines of JSON; with `durable`, each is on the disk when it is written.
 
-    def __init__(self, path: Path, *, durable: bool = True) -> None:
+    Space for the next lines is reserved behind the file's end. When that is used up and the disk is
+    full, lines wait in memory.
+    """
+
+    def __init__(
+        self, path: Path, *, durable: bool = True, reserved_bytes: int = RESERVED_BYTES
+    ) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_DSYNC if durable else 0)
         self._file = os.open(path, flags, 0o644)
+        self._reserved = reserved_bytes
+        self._until = 0
+        self._waiting: deque[bytes] = deque(maxlen=MOST_WAITING)
+        self._reserve()
 
     def add(self, **record: Any) -> None:
         # After a line that a loss of power has cut short, this one begins on a new line.
-        os.write(self._file, b"\n" + json.dumps(record).encode() + b"\n")
+        self._waiting.append(b"\n" + json.dumps(record).encode() + b"\n")
+        self._reserve()
+        with contextlib.suppress(NoSpace), needing_space():
+            while self._waiting:
+                line = self._waiting[0]
+                written = os.write(self._file, line)
+                if written < len(line):
+                    self._waiting[0] = line[written:]
+                else:
+                    self._waiting.popleft()
+
+    def _reserve(self) -> None:
+        """What cannot be reserved is not: the next line tries again."""
+        end = os.fstat(self._file).st_size
+        if end + self._reserved // 2 < self._until:
+            return
+        count = ctypes.c_int64(self._reserved)
+        # posix_fallocate would change the size, and readers take the size for the end.
+        if not _libc.fallocate(self._file, _FALLOC_FL_KEEP_SIZE, ctypes.c_int64(end), count):
+            self._until = end + self._reserved
 
 
 def tail_of(path: Path, count: int) -> list[dict[str, Any]]:

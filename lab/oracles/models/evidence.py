@@ -74,6 +74,58 @@ class CutUpdate:
 
 
 @dataclass(frozen=True)
+class StagedReset:
+    """A node lost its power while it compared a version that was complete on it."""
+
+    evidence: Evidence
+    """With the loss of power."""
+    old: str
+    new: str
+    first: str
+    """The tag that serves first after the boot, from the node's server."""
+    serving: str
+    """The same at the end."""
+
+
+@dataclass(frozen=True)
+class FullDisk:
+    """A fetch that goes on when the disk is full."""
+
+    evidence: Evidence
+    old: str
+    new: str
+    size: int
+    """Bytes of the new version's files."""
+    at_full: int
+    """Of these, how many were on the node when its disk was full."""
+    left: int
+    """How many were there before there was space again."""
+    full: tuple[float, float]
+    """From when to when the disk was full."""
+    said: str
+    """The reason that the cloud said meanwhile."""
+    serving: str
+    """The tag that serves at the end, from the node's server."""
+
+
+@dataclass(frozen=True)
+class MissedUpdate:
+    """Two versions were wanted while a node was offline."""
+
+    evidence: Evidence
+    old: str
+    skipped: str
+    """The version that was wanted first, and not any more after the heal."""
+    newest: str
+    offline: tuple[float, float]
+    """From when to when the node was cut off."""
+    serving: Mapping[str, str]
+    """The tag that serves at the end, by node, from the nodes' servers."""
+    phase: str
+    """What the cloud says of the rollout at the end."""
+
+
+@dataclass(frozen=True)
 class Rollback:
     """A node returned to the version before."""
 

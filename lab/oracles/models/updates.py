@@ -7,7 +7,16 @@ from itertools import pairwise
 
 from edge_lab.addons.models.records import Act
 from edge_lab.addons.models.versions import TARGET
-from edge_lab.oracles.models.evidence import CutUpdate, Refusal, Rollback
+from edge_lab.measuring.measures import Measure
+from edge_lab.oracles.models.evidence import (
+    CutUpdate,
+    Evidence,
+    FullDisk,
+    MissedUpdate,
+    Refusal,
+    Rollback,
+    StagedReset,
+)
 from edge_lab.oracles.models.requests import counts_by_tag, measure, requests_found
 from edge_lab.oracles.verdict import Verdict
 
@@ -15,6 +24,7 @@ LEAST_AWAY_SECONDS = 20.0
 ROLLBACK_SECONDS = 60.0
 """From the wish to the first answer of the version before, on an emulated node; fleets ask for five
 minutes."""
+NO_SPACE = "NoSpace"
 CLOCK_SECONDS = 1.0
 """By how much a node's clock may be wrong against the host's."""
 
@@ -26,57 +36,153 @@ def first(acts: Iterable[Act], what: str, tag: str) -> Act | None:
 def judge_cut_update(update: CutUpdate) -> Verdict:
     """The old version serves until the new one is complete; no request is lost."""
     evidence, (cut, healed) = update.evidence, update.cut
-    found, measures = requests_found(evidence, {update.old, update.new}, "in an update")
-    problems = list(found)
+    problems, measures = _through(
+        evidence, (update.old, update.new), update.cut, update.serving, "cut", "heal"
+    )
     if not 0 < update.at_cut < update.size:
         problems.append(
             f"no evidence: {update.at_cut} of {update.size} bytes were there at the cut"
         )
-    if healed - cut < LEAST_AWAY_SECONDS:
-        problems.append(f"no evidence: the cut lasted {healed - cut:.0f} s")
-    answered = [request for request in evidence.requests.sent if request.ok]
-    if not any(request.tag == update.old and cut < request.time < healed for request in answered):
-        problems.append(f"no evidence: {update.old} was not asked during the cut")
-    early = [
-        request
-        for request in answered
-        if request.tag == update.new and request.time < healed - CLOCK_SECONDS
-    ]
-    if early:
-        problems.append(f"{update.new} answered {len(early)} requests before it can be complete")
-    promoted = first(evidence.acts, "promoted", update.new)
-    new = [request.time for request in answered if request.tag == update.new]
-    late = [
-        request
-        for request in answered
-        if new and request.tag == update.old and request.time > min(new)
-    ]
-    if late:
-        problems.append(f"{update.old} answered {len(late)} requests after {update.new} had begun")
-    if update.serving != update.new or not new:
-        problems.append(f"{update.serving or 'nothing'} serves in the end, not {update.new}")
-    downtime = None
-    if new and promoted is not None:
-        before = [request.time for request in answered if request.time < min(new)]
-        downtime = min(new) - max(before) if before else None
-    node = evidence.node
-    more = (
-        measure(
-            "new version serves",
-            min(new) - healed if new else None,
-            "s",
-            node,
-            label="after the heal",
-        ),
-        measure("between the last old and the first new answer", downtime, "s", node),
-        measure("kept of an interrupted fetch", _percent(update.at_heal, update.size), "%", node),
-    )
+    if any(not cut < off < up < healed for off, up in evidence.reboots):
+        problems.append("no evidence: the node was not offline when it lost its power")
+    kept = _percent(update.at_heal, update.size)
+    measures.append(measure("kept of an interrupted fetch", kept, "%", evidence.node))
     head = (
         f"{update.at_cut} of {update.size} bytes at the cut, {update.at_heal} at the heal "
         f"{healed - cut:.0f} s later"
     )
     lines = (head, *counts_by_tag(evidence))
+    return Verdict(evidence.node, evidence.runtime, tuple(problems), tuple(measures), lines)
+
+
+def judge_full_disk(found: FullDisk) -> Verdict:
+    """The old version serves while the disk is full, and the node says why; what it has fetched
+    takes no space. It goes on by itself when there is space again."""
+    evidence, (full, space) = found.evidence, found.full
+    problems, measures = _through(
+        evidence, (found.old, found.new), found.full, found.serving, "full disk", "end"
+    )
+    if not 0 < found.at_full < found.size:
+        problems.append(
+            f"no evidence: {found.at_full} of {found.size} bytes were there when the disk was full"
+        )
+    told = [act for act in evidence.acts if act.what == "interrupted" and act.reason == NO_SPACE]
+    if not any(full - CLOCK_SECONDS < act.time < space for act in told):
+        problems.append("the agent does not say that the disk is full")
+    if found.said != NO_SPACE:
+        problems.append(f"the reason that the cloud says is {found.said!r}, not {NO_SPACE!r}")
+    if found.left:
+        problems.append(f"{found.left} bytes of {found.new} were left on the full disk")
+    restarts = _restarts(evidence.acts)
+    if restarts:
+        problems.append(f"the agent was started again {restarts} times")
+    head = f"{found.at_full} of {found.size} bytes when the disk was full, later {found.left}"
+    lines = (head, *counts_by_tag(evidence))
+    return Verdict(evidence.node, evidence.runtime, tuple(problems), tuple(measures), lines)
+
+
+def judge_missed_update(missed: MissedUpdate) -> Verdict:
+    """The old version serves while the node is offline; after the heal the newest does, and what
+    was wanted in between never."""
+    evidence = missed.evidence
+    serving = missed.serving.get(evidence.node, "")
+    problems, measures = _through(
+        evidence, (missed.old, missed.newest), missed.offline, serving, "cut", "heal"
+    )
+    if first(evidence.acts, "told", missed.skipped):
+        problems.append(f"{missed.skipped} was still asked for, although {missed.newest} is newer")
+    for node, tag in missed.serving.items():
+        if tag != missed.newest and node != evidence.node:
+            problems.append(f"{tag or 'nothing'} serves on {node}, not {missed.newest}")
+    if missed.phase != "Complete":
+        problems.append(f"the cloud says {missed.phase!r}, not 'Complete'")
+    lines = counts_by_tag(evidence)
+    return Verdict(evidence.node, evidence.runtime, tuple(problems), tuple(measures), lines)
+
+
+def judge_staged_reset(staged: StagedReset) -> Verdict:
+    """After a loss of power the old version serves, and the new one, which is complete on the
+    node, is compared and promoted without another fetch."""
+    evidence, node = staged.evidence, staged.evidence.node
+    found, measures = requests_found(evidence, {staged.old, staged.new}, "staged")
+    problems = list(found)
+    act = first(evidence.acts, "staged", staged.new)
+    promoted = first(evidence.acts, "promoted", staged.new)
+    off = evidence.reboots[0][0] if evidence.reboots else None
+    if act is None or off is None or not act.time < off + CLOCK_SECONDS:
+        problems.append(f"no evidence: {staged.new} was not compared when the power was lost")
+    elif promoted and promoted.time < off:
+        problems.append(f"no evidence: {staged.new} was promoted before the power was lost")
+    again = [
+        fetch
+        for fetch in evidence.acts
+        if fetch.what in ("fetching", "fetched") and act and fetch.time > act.time
+    ]
+    if again:
+        problems.append(f"{again[0].tag} was fetched again after it was complete")
+    if staged.first != staged.old:
+        problems.append(f"{staged.first or 'nothing'} serves after the boot, not {staged.old}")
+    if promoted is None or staged.serving != staged.new:
+        problems.append(f"{staged.serving or 'nothing'} serves in the end, not {staged.new}")
+    up = evidence.reboots[0][1] if evidence.reboots else None
+    took = promoted.time - up if promoted and up else None
+    more = (measure("promoted after a loss of power", took, "s", node),)
+    lines = counts_by_tag(evidence)
     return Verdict(node, evidence.runtime, tuple(problems), (*measures, *more), lines)
+
+
+def _through(
+    evidence: Evidence,
+    tags: tuple[str, str],
+    interval: tuple[float, float],
+    serving: str,
+    fault: str,
+    end: str,
+) -> tuple[list[str], list[Measure]]:
+    """Whether the old version, the first of the tags, serves alone until a fault is over, and the
+    new one from a later moment on; `serving` is the tag that serves at the end."""
+    (old, new), (began, over), node = tags, interval, evidence.node
+    found, measures = requests_found(evidence, set(tags), "in an update")
+    problems = list(found)
+    if over - began < LEAST_AWAY_SECONDS:
+        problems.append(f"no evidence: the {fault} lasted {over - began:.0f} s")
+    answered = [request for request in evidence.requests.sent if request.ok]
+    if not any(request.tag == old and began < request.time < over for request in answered):
+        problems.append(f"no evidence: {old} was not asked during the {fault}")
+    early = [
+        request
+        for request in answered
+        if request.tag == new and request.time < over - CLOCK_SECONDS
+    ]
+    if early:
+        problems.append(f"{new} answered {len(early)} requests before it can be complete")
+    promoted = first(evidence.acts, "promoted", new)
+    times = [request.time for request in answered if request.tag == new]
+    late = [
+        request
+        for request in answered
+        if times and request.tag == old and request.time > min(times)
+    ]
+    if late:
+        problems.append(f"{old} answered {len(late)} requests after {new} had begun")
+    if serving != new or not times:
+        problems.append(f"{serving or 'nothing'} serves in the end, not {new}")
+    downtime = None
+    if times and promoted is not None:
+        before = [request.time for request in answered if request.time < min(times)]
+        downtime = min(times) - max(before) if before else None
+    took = min(times) - over if times else None
+    return problems, [
+        *measures,
+        measure("new version serves", took, "s", node, label=f"after the {end}"),
+        measure("between the last old and the first new answer", downtime, "s", node),
+    ]
+
+
+def _restarts(acts: Iterable[Act]) -> int:
+    """How often an agent that was online began anew: it notes once more what it was already."""
+    found = [act.what for act in acts if act.what in ("online", "offline")]
+    return sum(before == after for before, after in pairwise(["online", *found]))
 
 
 def judge_rollback(rollback: Rollback) -> Verdict:

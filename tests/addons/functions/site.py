@@ -54,12 +54,12 @@ from tests.addons.fetch import FOLDER
 from tests.addons.functions.plant import Plant
 from tests.addons.functions.supervisor import Supervisor
 from tests.addons.functions.wire import Wire
+from tests.smalldisk import filled
 
 LIMIT = 120.0
 NODE, SERVER = "edge-arm", "server"
 IDLE_MS = 400
 RESTART_MS = 2000
-DISK_MIB = 24
 
 
 def nats_server(suite: str) -> str:
@@ -293,14 +293,8 @@ class Site:
 
     @contextlib.contextmanager
     def full_disks(self) -> Iterator[None]:
-        filler = Path(self.edge.state) / "filler"
-        with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-            while True:
-                file.write(bytes(512))
-        try:
+        with filled(Path(self.edge.state)):
             yield
-        finally:
-            filler.unlink()
 
     @contextlib.contextmanager
     def no_activators(self) -> Iterator[None]:
@@ -322,16 +316,3 @@ def running_site(
         yield site
     finally:
         site.end()
-
-
-@contextlib.contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """A file system of a few MiB at `folder`; skips the test where it cannot be mounted."""
-    folder.mkdir(parents=True)
-    mount = ("mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "tmpfs", str(folder))
-    if os.geteuid() or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("no file system can be mounted here: run as root")
-    try:
-        yield folder
-    finally:
-        subprocess.run(("umount", "--lazy", str(folder)), check=True)

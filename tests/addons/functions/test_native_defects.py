@@ -17,8 +17,9 @@ from suites.functions.judging import judge_events, judge_refused
 from suites.functions.scenarios import Scene
 from tests.addons.fetch import suites
 from tests.addons.functions.plant import running_plant
-from tests.addons.functions.site import NODE, Site, running_site, small_disk
+from tests.addons.functions.site import NODE, Site, running_site
 from tests.addons.functions.test_native import program
+from tests.smalldisk import small_disk
 
 __all__ = ["program"]
 

@@ -45,6 +45,7 @@ from edge_lab.topology import Topology
 from tests.addons.models.boiler import STEP_SECONDS, Plant, running_boiler
 from tests.addons.models.relay import Line
 from tests.controlplane import NativeControlPlane
+from tests.smalldisk import perhaps_small_disk
 
 LIMIT = 240.0
 SILENT_SECONDS = "8"
@@ -222,6 +223,7 @@ def running_site(
         for name in names:
             is_cloud = name == names[-1]
             own = folder / name
+            undo.enter_context(perhaps_small_disk(own / "state"))
             line = Line()
             undo.callback(line.close)
             (port,) = choose_ports(1)

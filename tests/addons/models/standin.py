@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from edge_lab.addons.models.content import model_content
 from edge_lab.addons.models.names import MODEL, NAMESPACE
 from edge_lab.addons.models.records import Act, Requests, parse_acts, parse_requests
@@ -22,6 +24,7 @@ from edge_lab.devices.points import SETPOINT_REGISTER
 from edge_lab.oracles.models.evidence import Step
 from suites.models.side import Said
 from tests.addons.models.site import Site, command, environment
+from tests.smalldisk import filled
 
 SECONDS = 120.0
 SLOW_BYTES = 400_000.0
@@ -147,6 +150,14 @@ class NativeSide:
     @contextlib.contextmanager
     def offline(self, node: str) -> Iterator[None]:
         with self.site.nodes[node].line.cut():
+            yield
+
+    @contextlib.contextmanager
+    def full_disk(self, node: str) -> Iterator[None]:
+        folder = self.site.nodes[node].state
+        if not folder.is_mount():
+            pytest.skip("no file system can be mounted here: run as root")
+        with filled(folder):
             yield
 
     @contextlib.contextmanager

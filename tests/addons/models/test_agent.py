@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 from edge_lab.addons.models.records import Act, parse_acts
-from images.models.edge_models.agent import REQUEST, Agent, ModelAgent, readings_in
+from images.models.edge_models.agent import ROLLBACK, Agent, ModelAgent, readings_in
 from images.models.edge_models.client import Answer, NoAnswer
 from images.models.edge_models.gate import Reading, samples_of
 from images.models.edge_models.registry import Source
@@ -170,16 +169,16 @@ def test_a_rollback_is_asked_for_by_a_file(node: Node) -> None:
     node.want(second, 2)
     node.live()
     node.registry.content.clear()
-    (node.store.folder / REQUEST).write_text(json.dumps({"what": "rollback"}))
+    (node.store.folder / ROLLBACK).touch()
     node.agent.look()
     state = node.agent.state
     assert (state.current, state.phase, state.reason) == (first, Phase.ROLLED_BACK, Reason.ASKED)
-    assert not (node.store.folder / REQUEST).exists()
-    # There is no other one, and a file of something else changes nothing.
-    for text in ('{"what": "rollback"}', "nonsense", "[]"):
-        (node.store.folder / REQUEST).write_text(text)
-        node.agent.look()
-        assert node.agent.state == state
+    assert not (node.store.folder / ROLLBACK).exists()
+    # There is no other one.
+    (node.store.folder / ROLLBACK).touch()
+    node.agent.look()
+    assert node.agent.state == state
+    assert not (node.store.folder / ROLLBACK).exists()
 
 
 def test_a_version_that_becomes_worse_is_rolled_back(node: Node) -> None:

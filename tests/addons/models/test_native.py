@@ -15,9 +15,16 @@ from edge_lab.data import LABS
 from edge_lab.oracles.models import cloud as cloudjudging
 from edge_lab.oracles.models.cloud import judge_canary, judge_latency, judge_reported
 from edge_lab.oracles.models.requests import judge_requests
-from edge_lab.oracles.models.updates import judge_cut_update, judge_refusal, judge_rollback
+from edge_lab.oracles.models.updates import (
+    judge_cut_update,
+    judge_full_disk,
+    judge_missed_update,
+    judge_refusal,
+    judge_rollback,
+    judge_staged_reset,
+)
 from edge_lab.topology import Timing, Topology
-from suites.models import scenarios
+from suites.models import interruptions, scenarios
 from tests.addons.models.site import registry_program, running_site
 from tests.addons.models.standin import NativeSide
 from tests.controlplane import control_plane, require
@@ -28,7 +35,7 @@ pytestmark = pytest.mark.native(
 
 NODES = ("edge-1", "edge-2", "cloud")
 TIMING = Timing(node_lease=8, node_monitor_period=1, node_monitor_grace=8, unreachable_toleration=5)
-SHORTER = {"AWAY_SECONDS": 22.0, "BEFORE_SECONDS": 4.0, "UNKNOWN_SECONDS": 40.0}
+SHORTER = {"BEFORE_SECONDS": 4.0, "UNKNOWN_SECONDS": 40.0}
 ALL = NODES
 
 
@@ -42,6 +49,7 @@ def side(default_topology: Topology) -> Iterator[NativeSide]:
     with tempfile.TemporaryDirectory(prefix="el") as made, pytest.MonkeyPatch.context() as patch:
         for name, seconds in SHORTER.items():
             patch.setattr(scenarios, name, seconds)
+        patch.setattr(interruptions, "AWAY_SECONDS", 22.0)
         patch.setattr(cloudjudging, "SILENT_SECONDS", 30.0)
         folder = Path(made)
         with (
@@ -61,9 +69,26 @@ def test_an_update_goes_from_node_to_node(side: NativeSide) -> None:
         assert verdict.passed, str(verdict)
 
 
-def test_half_an_update_never_serves(side: NativeSide) -> None:
-    verdict = judge_cut_update(scenarios.cut_update(side, side.nodes[0]))
+@pytest.mark.parametrize("reset", [False, True], ids=["cut", "cut and power lost"])
+def test_half_an_update_never_serves(side: NativeSide, reset: bool) -> None:
+    verdict = judge_cut_update(interruptions.cut_update(side, side.nodes[0], reset=reset))
     assert verdict.passed, str(verdict)
+
+
+def test_a_loss_of_power_during_a_comparison(side: NativeSide) -> None:
+    verdict = judge_staged_reset(interruptions.staged_reset(side, side.nodes[0]))
+    assert verdict.passed, str(verdict)
+
+
+def test_a_full_disk_delays_an_update(side: NativeSide) -> None:
+    verdict = judge_full_disk(interruptions.full_disk(side, side.nodes[0]))
+    assert verdict.passed, str(verdict)
+
+
+def test_an_update_reaches_a_node_that_was_offline(side: NativeSide) -> None:
+    missed, reported = interruptions.missed_update(side, side.nodes[0])
+    for verdict in (judge_missed_update(missed), judge_reported(reported)):
+        assert verdict.passed, str(verdict)
 
 
 def test_a_worse_version_is_not_promoted(side: NativeSide) -> None:
