@@ -70,6 +70,34 @@ def forgetful() -> None:
     states._promoted = alone
 
 
+def hoarding() -> None:
+    """What was fetched of a version stays on a full disk."""
+    store.Store.drop_parts = lambda self: None
+
+
+def distrustful() -> None:
+    """After a start, a version that does not serve yet is fetched again."""
+    check = agent.ModelAgent._check_files
+
+    def anew(self: Any) -> None:
+        check(self)
+        if self.state.phase is states.Phase.COMPARING:
+            self.store.prune(frozenset({self.state.current.digest}))
+            self.state = states.replace(self.state, phase=states.Phase.FETCHING)
+
+    agent.ModelAgent._check_files = anew
+
+
+def stubborn() -> None:
+    """What the cloud has wanted first is wanted for ever."""
+    want = agent.ModelAgent.want
+
+    def want_the_first(self: Any, wanted: Any) -> None:
+        want(self, self.__dict__.setdefault("first", wanted))
+
+    agent.ModelAgent.want = want_the_first
+
+
 def boastful() -> None:
     """Reports what is wanted, not what the server has loaded."""
     status = agent.ModelAgent.status
@@ -115,7 +143,10 @@ def open_to_all() -> None:
 
 DEFECTS: dict[str, Callable[[], None]] = {
     found.__name__: found
-    for found in (torn, unverified, ungated, forgetful, boastful, hasty, trusting, open_to_all)
+    for found in (
+        *(torn, unverified, ungated, forgetful, hoarding, distrustful, stubborn),
+        *(boastful, hasty, trusting, open_to_all),
+    )
 }
 
 if __name__ == "__main__":

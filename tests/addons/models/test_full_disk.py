@@ -48,9 +48,12 @@ def files_in(folder: Path) -> list[str]:
 def test_a_version_for_which_there_is_no_space_is_not_fetched(disk: Path) -> None:
     store = Store(disk / "boiler")
     registry, digest = registry_with(FILES)
-    with registry.serving() as source, filled(disk, leave_bytes=ROOM):
-        with pytest.raises(NoSpace, match="no space for 300002 bytes"):
-            fetch(store, [source, source], "models/boiler", digest)
+    with (
+        registry.serving() as source,
+        filled(disk, leave_bytes=ROOM),
+        pytest.raises(NoSpace, match="no space for 300002 bytes"),
+    ):
+        fetch(store, [source, source], "models/boiler", digest)
     assert registry.asked == [digest], "only the manifest was asked for, and only once"
     assert files_in(store.folder / "fetching") == []
 

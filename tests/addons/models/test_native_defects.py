@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from edge_lab.addons.models.versions import BETTER, CORRUPT, WORSE
 from edge_lab.oracles.models.cloud import judge_canary, judge_reported
 from edge_lab.oracles.models.evidence import Look, Reported
 from edge_lab.oracles.models.requests import judge_requests
-from edge_lab.oracles.models.updates import judge_refusal, judge_rollback
-from suites.models import scenarios
+from edge_lab.oracles.models.updates import (
+    judge_full_disk,
+    judge_missed_update,
+    judge_refusal,
+    judge_rollback,
+    judge_staged_reset,
+)
+from suites.models import interruptions, scenarios
 from tests.addons.models.standin import NativeSide
 from tests.addons.models.test_native import side
 
@@ -95,6 +103,36 @@ def test_a_report_of_what_was_wanted_is_red(side: NativeSide) -> None:
         known = scenarios.known(side)
         verdict = judge_reported(Reported(node, "native", tuple(looks), (began,), None, known))
     assert any("and 2 runs" in problem for problem in verdict.problems), str(verdict)
+
+
+def test_a_node_that_keeps_its_parts_on_a_full_disk_is_red(side: NativeSide) -> None:
+    node = side.nodes[0]
+    scenarios.settle(side, BETTER)
+    with side.with_defect(node, "hoarding"):
+        side.until("it serves again", lambda: side.serving(node), 60)
+        verdict = judge_full_disk(interruptions.full_disk(side, node))
+    assert any("were left on the full disk" in problem for problem in verdict.problems)
+
+
+def test_a_node_that_fetches_again_what_is_complete_is_red(side: NativeSide) -> None:
+    node = side.nodes[0]
+    scenarios.settle(side, BETTER)
+    with side.with_defect(node, "distrustful"):
+        side.until("it serves again", lambda: side.serving(node), 60)
+        found = interruptions.staged_reset(replace(side, defect="distrustful"), node)
+    verdict = judge_staged_reset(found)
+    assert any("was fetched again" in problem for problem in verdict.problems), str(verdict)
+
+
+def test_a_node_that_heeds_no_later_wish_is_red(side: NativeSide) -> None:
+    node = side.nodes[0]
+    scenarios.settle(side, BETTER)
+    with side.with_defect(node, "stubborn"), pytest.MonkeyPatch.context() as patch:
+        side.until("it serves again", lambda: side.serving(node), 60)
+        patch.setattr(scenarios, "ROLLOUT_SECONDS", 60.0)
+        missed, _ = interruptions.missed_update(side, node)
+    verdict = judge_missed_update(missed)
+    assert any(f"{BETTER} serves in the end" in problem for problem in verdict.problems)
 
 
 @pytest.mark.parametrize("defect", ["hasty", "trusting"])

@@ -61,6 +61,14 @@ def test_a_refusal_halts() -> None:
         assert found.message == "a: Worse so much"
 
 
+def test_what_a_node_waits_for_is_said() -> None:
+    full = node("a", told=5, generation=5, phase=Phase.FETCHING, reason="NoSpace", message="full")
+    found = plan(WISH, [full, node("b"), node("c", heard=False)])
+    assert (found.tell, found.progress) == ((), Progress.PROGRESSING)
+    assert found.message == "not heard of: c; a: NoSpace full"
+    assert status_of(WISH, found, [full])["nodes"]["a"]["reason"] == "NoSpace"
+
+
 def test_a_node_out_of_reach_holds_up_nobody() -> None:
     found = plan(WISH, [node("a", heard=False), node("b")])
     assert found.tell == ("b",)

@@ -123,6 +123,15 @@ def test_an_interrupted_fetch_leaves_no_version_and_goes_on_where_it_ended(store
     assert store.damage(digest) == ""
 
 
+@pytest.mark.parametrize("count", [500, len(FILES["model.onnx"])])
+def test_what_a_loss_of_power_has_left_of_a_file_is_fetched_again(store: Store, count: int) -> None:
+    registry, digest = registry_with(FILES)
+    store.part(digest_of(FILES["model.onnx"])).write_bytes(bytes(count))
+    with registry.serving() as source:
+        fetch(store, [source], "models/boiler", digest)
+    assert store.damage(digest) == ""
+
+
 @pytest.mark.parametrize("what", ["manifest", "model"])
 def test_content_that_is_not_its_digest_is_refused(store: Store, what: str) -> None:
     registry, digest = registry_with(FILES)
