@@ -43,9 +43,16 @@ class Rollouts:
             found = plan(wish, nodes)
             for name in found.tell:
                 log.info("%s is told to serve %s %s", name, wish.name, wish.version.tag)
-                body = {"spec": {"models": {wish.name: wish.of_node()}}}
-                self._api.call("PATCH", objects_path(self._namespace, "modelnodes", name), body)
+                self._patch(name, wish.name, wish.of_node())
+            for name in found.withdraw:
+                log.info("%s is not told any more what to serve of %s", name, wish.name)
+                self._patch(name, wish.name, None)
             return status_of(wish, found, nodes)
+
+    def _patch(self, node: str, model: str, wish: Mapping[str, Any] | None) -> None:
+        """None removes the wish."""
+        path = objects_path(self._namespace, "modelnodes", node)
+        self._api.call("PATCH", path, {"spec": {"models": {model: wish}}})
 
     def _views(self, model: str, order: Any) -> list[NodeView]:
         found = self._api.call("GET", objects_path(self._namespace, "modelnodes"))["items"]

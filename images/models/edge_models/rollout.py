@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -77,6 +77,8 @@ class Plan:
     progress: Progress = Progress.PROGRESSING
     message: str = ""
     nodes: Mapping[str, NodePhase] = field(default_factory=dict)
+    withdraw: tuple[str, ...] = ()
+    """Nodes out of reach that were told something else, which they may not have heard of yet."""
 
 
 def phase_of(wish: Wish, node: NodeView) -> NodePhase:
@@ -95,8 +97,17 @@ def phase_of(wish: Wish, node: NodeView) -> NodePhase:
 def plan(wish: Wish, nodes: Sequence[NodeView]) -> Plan:
     """`nodes` in the order of the rollout. One at a time: a node is told when no other that can be
     reached is about it. Nodes that cannot be reached hold up nobody, and are told when they are
-    back."""
+    back; until then, nothing that is wanted no more waits for them."""
     phases = {node.name: phase_of(wish, node) for node in nodes}
+    found = _plan(phases, nodes)
+    return replace(found, withdraw=tuple(node.name for node in nodes if _is_outdated(wish, node)))
+
+
+def _is_outdated(wish: Wish, node: NodeView) -> bool:
+    return not node.heard and node.told not in (0, wish.generation, node.generation)
+
+
+def _plan(phases: Mapping[str, NodePhase], nodes: Sequence[NodeView]) -> Plan:
     failed = [node for node in nodes if phases[node.name] is NodePhase.FAILED]
     if failed:
         return Plan((), Progress.HALTED, "; ".join(map(_said_of, failed)), phases)

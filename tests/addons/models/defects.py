@@ -120,6 +120,12 @@ def hasty() -> None:
     rollout.plan = at_once
 
 
+def lingering() -> None:
+    """The operator leaves an outdated wish to a node that is out of reach."""
+    plan = rollout.plan
+    rollout.plan = lambda wish, nodes: states.replace(plan(wish, nodes), withdraw=())
+
+
 def trusting() -> None:
     """The operator believes the last report for ever."""
     rollout.Heard.look = lambda self, node, beat, now: bool(beat)
@@ -145,7 +151,7 @@ DEFECTS: dict[str, Callable[[], None]] = {
     found.__name__: found
     for found in (
         *(torn, unverified, ungated, forgetful, hoarding, distrustful, stubborn),
-        *(boastful, hasty, trusting, open_to_all),
+        *(boastful, hasty, lingering, trusting, open_to_all),
     )
 }
 

@@ -135,7 +135,7 @@ def test_a_node_that_heeds_no_later_wish_is_red(side: NativeSide) -> None:
     assert any(f"{BETTER} serves in the end" in problem for problem in verdict.problems)
 
 
-@pytest.mark.parametrize("defect", ["hasty", "trusting"])
+@pytest.mark.parametrize("defect", ["hasty", "lingering", "trusting"])
 def test_an_operator_with_a_defect_is_red(side: NativeSide, defect: str) -> None:
     scenarios.settle(side, BETTER)
     side.site.start_operator(defect)
@@ -146,6 +146,10 @@ def test_an_operator_with_a_defect_is_red(side: NativeSide, defect: str) -> None
             scenarios.settle(side, tag)
             verdict = judge_canary(scenarios.canary_of(side, tag, began))
             assert any("had ended" in problem for problem in verdict.problems), str(verdict)
+        elif defect == "lingering":
+            missed, _ = interruptions.missed_update(side, side.nodes[0])
+            verdict = judge_missed_update(missed)
+            assert any("was still asked for" in problem for problem in verdict.problems)
         else:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("edge_lab.oracles.models.cloud.SILENT_SECONDS", 8.0)

@@ -78,6 +78,19 @@ def test_a_node_out_of_reach_holds_up_nobody() -> None:
     assert "a" in found.message
 
 
+def test_an_outdated_wish_does_not_wait_for_a_node_out_of_reach() -> None:
+    away = node("a", heard=False, told=4, generation=3)
+    assert plan(WISH, [away, node("b")]).withdraw == ("a",)
+    failed = node("b", told=5, generation=5, phase=Phase.REFUSED)
+    assert plan(WISH, [away, failed]).withdraw == ("a",)
+    # Nothing is to be withdrawn, or it is known on the node.
+    for told, generation in ((0, 3), (5, 3), (4, 4)):
+        known = node("a", heard=False, told=told, generation=generation)
+        assert plan(WISH, [known, node("b")]).withdraw == ()
+    # A node that can be reached is told the new wish.
+    assert plan(WISH, [node("a", told=4, generation=3)]).withdraw == ()
+
+
 def test_nothing_is_claimed_of_a_node_out_of_reach() -> None:
     nodes = [done("a"), node("b", heard=False)]
     status = status_of(WISH, plan(WISH, nodes), nodes)
