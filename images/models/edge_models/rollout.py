@@ -78,7 +78,7 @@ class Plan:
     message: str = ""
     nodes: Mapping[str, NodePhase] = field(default_factory=dict)
     withdraw: tuple[str, ...] = ()
-    """Nodes out of reach that were told something else, which they may not have heard of yet."""
+    """Nodes out of reach that have not confirmed what they were told, and must not do it later."""
 
 
 def phase_of(wish: Wish, node: NodeView) -> NodePhase:
@@ -97,14 +97,17 @@ def phase_of(wish: Wish, node: NodeView) -> NodePhase:
 def plan(wish: Wish, nodes: Sequence[NodeView]) -> Plan:
     """`nodes` in the order of the rollout. One at a time: a node is told when no other that can be
     reached is about it. Nodes that cannot be reached hold up nobody, and are told when they are
-    back; until then, nothing that is wanted no more waits for them."""
+    back; nothing outdated waits for them until then."""
     phases = {node.name: phase_of(wish, node) for node in nodes}
     found = _plan(phases, nodes)
-    return replace(found, withdraw=tuple(node.name for node in nodes if _is_outdated(wish, node)))
-
-
-def _is_outdated(wish: Wish, node: NodeView) -> bool:
-    return not node.heard and node.told not in (0, wish.generation, node.generation)
+    withdraw = tuple(
+        node.name
+        for node in nodes
+        if not node.heard
+        and node.told not in (0, node.generation)
+        and (node.told != wish.generation or found.progress is Progress.HALTED)
+    )
+    return replace(found, withdraw=withdraw)
 
 
 def _plan(phases: Mapping[str, NodePhase], nodes: Sequence[NodeView]) -> Plan:

@@ -83,6 +83,10 @@ def test_an_outdated_wish_does_not_wait_for_a_node_out_of_reach() -> None:
     assert plan(WISH, [away, node("b")]).withdraw == ("a",)
     failed = node("b", told=5, generation=5, phase=Phase.REFUSED)
     assert plan(WISH, [away, failed]).withdraw == ("a",)
+    # What another node has refused is not for this one either.
+    unaware = node("a", heard=False, told=5)
+    assert plan(WISH, [unaware, node("b")]).withdraw == ()
+    assert plan(WISH, [unaware, failed]).withdraw == ("a",)
     # Nothing is to be withdrawn, or it is known on the node.
     for told, generation in ((0, 3), (5, 3), (4, 4)):
         known = node("a", heard=False, told=told, generation=generation)

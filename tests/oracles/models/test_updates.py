@@ -9,14 +9,8 @@ import pytest
 
 from edge_lab.addons.models.records import Act
 from edge_lab.addons.models.versions import BASELINE, WORSE
-from edge_lab.oracles.models.evidence import (
-    Refusal,
-    Rollback,
-)
-from edge_lab.oracles.models.updates import (
-    judge_refusal,
-    judge_rollback,
-)
+from edge_lab.oracles.models.evidence import Refusal, Rollback
+from edge_lab.oracles.models.updates import judge_refusal, judge_rollback
 from tests.oracles.models.scenes import (
     BEGAN,
     DIGESTS,
