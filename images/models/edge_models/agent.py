@@ -75,14 +75,14 @@ class ModelAgent:
     def __post_init__(self) -> None:
         self.state = self.store.state()
         self._since = self.clock()
-        with self._patient():
+        with self._waiting_for_space():
             self._check_files()
 
     # -- one look ----------------------------------------------------------------------------
 
     def look(self) -> None:
         """Goes on as far as it can without waiting."""
-        with self._patient():
+        with self._waiting_for_space():
             self._do_requests()
             if self.state.phase is Phase.FETCHING:
                 self._fetch()
@@ -95,7 +95,7 @@ class ModelAgent:
         """The cloud's wish, which may be the same as before."""
         state = states.told(self.state, wanted)
         if state != self.state:
-            with self._patient():
+            with self._waiting_for_space():
                 self._change(state, "told")
 
     def roll_back(self, reason: Reason, message: str) -> None:
@@ -160,7 +160,7 @@ class ModelAgent:
             self._promoted()
 
     @contextlib.contextmanager
-    def _patient(self) -> Iterator[None]:
+    def _waiting_for_space(self) -> Iterator[None]:
         """On a full disk, removes what nobody needs, and leaves the rest to a later look."""
         try:
             yield

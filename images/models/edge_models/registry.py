@@ -80,7 +80,7 @@ def fetch(
     manifest = _first(sources, lambda source: _manifest(source, repository, digest))
     parts = parts_of(manifest)
     if missing := store.missing(parts):
-        store.need(missing)
+        store.require_space(missing)
     for part in parts:
         path = store.part(part.digest)
 

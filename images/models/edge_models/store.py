@@ -32,7 +32,7 @@ TITLE = "org.opencontainers.image.title"
 STATE_BYTES = 4096
 """Size of the file of a state: one block, most of it blanks."""
 RESERVED_BYTES = 1024 * 1024
-"""Of a journal: so much is reserved for its next lines, and always at least half of it."""
+"""Of a journal: so much is reserved for its next lines, anew when half of it is used up."""
 MOST_WAITING = 1000
 """Lines of a journal that wait in memory for space on the disk; the oldest are dropped."""
 
@@ -180,7 +180,7 @@ class Store:
         """Bytes of files that are not there yet."""
         return sum(max(0, part.size - _size(self.part(part.digest))) for part in parts)
 
-    def need(self, count: int) -> None:
+    def require_space(self, count: int) -> None:
         """Tries to allocate this number of bytes: some file systems report space as free that they
         keep for themselves.
 
