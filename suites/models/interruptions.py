@@ -149,8 +149,11 @@ def missed_update(side: Side, node: str) -> tuple[MissedUpdate, Reported]:
         return looks[-1]
 
     look()
-    with scenarios.offline_for_agent(side, node) as cut:
+    with side.offline(node):
+        cut = side.now()
+        # At once: the cloud does not know yet that the node is out of reach, and tells it.
         side.want(skipped)
+        scenarios.until_offline(side, node, cut)
         side.seen(lambda: look().phase == "Unknown", scenarios.UNKNOWN_SECONDS)
         side.want(newest)
 

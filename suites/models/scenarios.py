@@ -234,16 +234,21 @@ def refusal(side: Side, tag: str, reason: str, *, compared: bool = False) -> Ref
     )
 
 
+def until_offline(side: Side, node: str, cut: float) -> None:
+    """The node's agent knows that it is offline."""
+    side.until(
+        "the node is offline for its agent",
+        lambda: acted(side, node, cut - 5, "offline") is not None,
+        ACT_SECONDS,
+    )
+
+
 @contextlib.contextmanager
 def offline_for_agent(side: Side, node: str) -> Iterator[float]:
     """The node is offline, and its agent knows; yields the time of the cut."""
     with side.offline(node):
         cut = side.now()
-        side.until(
-            "the node is offline for its agent",
-            lambda: acted(side, node, cut - 5, "offline") is not None,
-            ACT_SECONDS,
-        )
+        until_offline(side, node, cut)
         yield cut
 
 

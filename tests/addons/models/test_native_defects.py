@@ -147,9 +147,12 @@ def test_an_operator_with_a_defect_is_red(side: NativeSide, defect: str) -> None
             verdict = judge_canary(scenarios.canary_of(side, tag, began))
             assert any("had ended" in problem for problem in verdict.problems), str(verdict)
         elif defect == "lingering":
+            side.want(BETTER)
+            side.until("the operator works", lambda: side.said().complete, 90)
             missed, _ = interruptions.missed_update(side, side.nodes[0])
             verdict = judge_missed_update(missed)
-            assert any("was still asked for" in problem for problem in verdict.problems)
+            problems = verdict.problems
+            assert any("was still asked for" in problem for problem in problems), str(verdict)
         else:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("edge_lab.oracles.models.cloud.SILENT_SECONDS", 8.0)
