@@ -52,7 +52,7 @@ def cut_update(side: Side, node: str, *, reset: bool = False) -> CutUpdate:
             cut = side.now()
             at_cut = side.collected(node, tag)
             if reset:
-                reboots.append(loss_of_power(side, node))
+                reboots.append(scenarios.loss_of_power(side, node).reboot)
             scenarios.watch(side, AWAY_SECONDS)
             at_heal = side.collected(node, tag)
             healed = side.now()
@@ -69,14 +69,6 @@ def cut_update(side: Side, node: str, *, reset: bool = False) -> CutUpdate:
     )
 
 
-def loss_of_power(side: Side, node: str) -> tuple[float, float]:
-    """From when to when the node served nothing."""
-    off = side.now()
-    side.reset(node)
-    side.seen(lambda: bool(side.serving(node)), scenarios.ACT_SECONDS)
-    return off, side.now()
-
-
 def staged_reset(side: Side, node: str) -> StagedReset:
     """The node loses its power while it compares a new version, which is complete on it."""
     scenarios.settle(side, BETTER)
@@ -89,11 +81,10 @@ def staged_reset(side: Side, node: str) -> StagedReset:
         lambda: scenarios.acted(side, node, began, "staged", tag),
         FETCH_SECONDS,
     )
-    reboot = loss_of_power(side, node)
-    first = scenarios.serving_tag(side, node)
+    lost = scenarios.loss_of_power(side, node)
     ends_with(side, node, tag)
-    found = scenarios.evidence(side, node, began, (reboot,))
-    return StagedReset(found, BETTER, tag, first, scenarios.serving_tag(side, node))
+    found = scenarios.evidence(side, node, began, (lost.reboot,))
+    return StagedReset(found, BETTER, tag, lost.first, scenarios.serving_tag(side, node))
 
 
 def full_disk(side: Side, node: str) -> FullDisk:

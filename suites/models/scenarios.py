@@ -108,6 +108,35 @@ def evidence(
     )
 
 
+@dataclass(frozen=True)
+class LossOfPower:
+    """A node had no power, and then its server and its feed were starting."""
+
+    off: float
+    up: float
+    """When it was seen that the feed had an answer again."""
+    first: str
+    """The tag of the first answer after the boot; empty if there was none."""
+
+    @property
+    def reboot(self) -> tuple[float, float]:
+        """From when to when there could be no answer."""
+        return self.off, self.up
+
+
+def loss_of_power(side: Side, node: str) -> LossOfPower:
+    off = side.now()
+    side.reset(node)
+    booted = side.now()
+
+    def answers() -> list[str]:
+        sent = side.requests(node).sent
+        return [request.tag for request in sent if request.ok and request.time > booted]
+
+    side.seen(answers, ACT_SECONDS)
+    return LossOfPower(off, side.now(), next(iter(answers()), ""))
+
+
 def acted(side: Side, node: str, since: float, what: str, tag: str = "") -> Act | None:
     """The first such act of the node's agent since then."""
     return next(
@@ -283,10 +312,7 @@ def rollback(side: Side, node: str, *, reset: bool = True) -> tuple[Rollback, Re
         serving = served_after_rollback(side, node, triggered_at)
         side.seen(lambda: look().phase == "Unknown", UNKNOWN_SECONDS)
         if reset:
-            off = side.now()
-            side.reset(node)
-            side.seen(lambda: bool(side.serving(node)), ACT_SECONDS)
-            reboots.append((off, side.now()))
+            reboots.append(loss_of_power(side, node).reboot)
             watch(side, BEFORE_SECONDS)
             after_boot = serving_tag(side, node)
         healed = side.now()

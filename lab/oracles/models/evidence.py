@@ -82,9 +82,9 @@ class StagedReset:
     old: str
     new: str
     first: str
-    """The tag that serves first after the boot, from the node's server."""
+    """The tag of the first answer after the boot."""
     serving: str
-    """The same at the end."""
+    """The tag that serves at the end, from the node's server."""
 
 
 @dataclass(frozen=True)
