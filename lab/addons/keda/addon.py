@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from edge_lab.addons.base import AddOn, AddOnContext, Cluster, Stage
+from edge_lab.addons.controller import controller_provision
 from edge_lab.addons.functions.limits import watching_nodes
 from edge_lab.addons.functions.names import FUNCTIONS, MONITOR_PORT, NAMESPACE
 from edge_lab.addons.functions.place import place_of
@@ -26,13 +27,13 @@ from edge_lab.addons.keda.objects import definitions, deployment, scaled_object
 from edge_lab.addons.keda.operator import KINDS, operator_service
 from edge_lab.addons.keda.place import Place
 from edge_lab.addons.keda.rights import rights
-from edge_lab.addons.kinds import kinds_file, wait_for_kinds
+from edge_lab.addons.kinds import wait_for_kinds
 from edge_lab.artifacts import Want, host_arch
 from edge_lab.cluster.kubectl import NOT_YET
 from edge_lab.cluster.objects import Manifest
 from edge_lab.pki import InstalledCertificate, Request, TrustBundle
 from edge_lab.probes.endpoint import Endpoint
-from edge_lab.provisioning.provision import GuestFile, Provision
+from edge_lab.provisioning.provision import Provision
 from edge_lab.stacks import Stack
 from edge_lab.stacks.serving import serving
 from edge_lab.topology import Node, Topology
@@ -58,20 +59,11 @@ class FunctionsKeda(AddOn):
     def provision(self, ctx: AddOnContext, node: Node) -> Provision:
         if node.name != ctx.topology.server.name:
             return Provision()
-        url, keys = ctx.api.url, PLACE.keys
-        before = wait_for_kinds(HOME, url, keys, KINDS)
-        return Provision.total(
-            (
-                operator_service(PLACE, before, ctx.api.unit).provision(
-                    GuestFile.text(PLACE.kubeconfig, keys.kubeconfig(url), 0o600),
-                    kinds_file(HOME),
-                    *CLIENT.files(ctx.given.pki),
-                ),
-                serving(
-                    SERVES, "KEDA's operator works", [f"http://{HEALTH}/readyz"], (OPERATOR_UNIT,)
-                ),
-                Provision(payload=(ctx.given.binary(OPERATOR, node),)),
-            )
+        before = wait_for_kinds(HOME, ctx.api.url, PLACE.keys, KINDS)
+        service = operator_service(PLACE, before, ctx.api.unit)
+        ready = [f"http://{HEALTH}/readyz"]
+        return controller_provision(ctx, node, service, PLACE, CLIENT) + serving(
+            SERVES, "KEDA's operator works", ready, (OPERATOR_UNIT,)
         )
 
     def units(self, topology: Topology, node: Node, stack: Stack) -> tuple[str, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from edge_lab.addons.base import AddOn, AddOnContext, Stage
-from edge_lab.addons.kinds import kinds_file, wait_for_kinds
+from edge_lab.addons.controller import controller_provision
+from edge_lab.addons.kinds import wait_for_kinds
 from edge_lab.addons.nodejobs.endpoints import node_jobs_endpoints
 from edge_lab.addons.nodejobs.identities import CLIENT
 from edge_lab.addons.nodejobs.manager import KINDS, manager_service
@@ -24,7 +25,7 @@ from edge_lab.artifacts import Want
 from edge_lab.cluster.objects import Manifest
 from edge_lab.pki import InstalledCertificate, Request, TrustBundle
 from edge_lab.probes.endpoint import Endpoint
-from edge_lab.provisioning.provision import GuestFile, Provision
+from edge_lab.provisioning.provision import Provision
 from edge_lab.stacks import Stack
 from edge_lab.stacks.serving import serving
 from edge_lab.topology import Node, Topology
@@ -52,20 +53,11 @@ class NodeJobs(AddOn):
     def provision(self, ctx: AddOnContext, node: Node) -> Provision:
         if not has_node_jobs(ctx.stack) or node.name != ctx.topology.server.name:
             return Provision()
-        url, keys = ctx.api.url, PLACE.keys
-        before = wait_for_kinds(HOME, url, keys, KINDS)
-        return Provision.total(
-            (
-                manager_service(PLACE, before, ctx.api.unit).provision(
-                    GuestFile.text(PLACE.kubeconfig, keys.kubeconfig(url), 0o600),
-                    kinds_file(HOME),
-                    *CLIENT.files(ctx.given.pki),
-                ),
-                serving(
-                    SERVES, "controllermanager works", [f"http://{HEALTH}/readyz"], (MANAGER_UNIT,)
-                ),
-                Provision(payload=(ctx.given.binary(MANAGER, node),)),
-            )
+        before = wait_for_kinds(HOME, ctx.api.url, PLACE.keys, KINDS)
+        service = manager_service(PLACE, before, ctx.api.unit)
+        ready = [f"http://{HEALTH}/readyz"]
+        return controller_provision(ctx, node, service, PLACE, CLIENT) + serving(
+            SERVES, "controllermanager works", ready, (MANAGER_UNIT,)
         )
 
     def units(self, topology: Topology, node: Node, stack: Stack) -> tuple[str, ...]:

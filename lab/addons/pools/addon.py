@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from edge_lab.addons.base import AddOn, AddOnContext, Cluster, Stage
-from edge_lab.addons.kinds import kinds_file, wait_for_kinds
+from edge_lab.addons.controller import controller_provision
+from edge_lab.addons.kinds import wait_for_kinds
 from edge_lab.addons.pools.endpoints import pools_endpoints
 from edge_lab.addons.pools.hub import hub_drop_in
 from edge_lab.addons.pools.identities import CLIENT
@@ -39,7 +40,7 @@ from edge_lab.cluster.objects import Manifest
 from edge_lab.images import AnyImage
 from edge_lab.pki import InstalledCertificate, Request, TrustBundle
 from edge_lab.probes.endpoint import Endpoint
-from edge_lab.provisioning.provision import GuestFile, Provision
+from edge_lab.provisioning.provision import Provision
 from edge_lab.stacks import Stack
 from edge_lab.stacks.openyurt import OpenYurt
 from edge_lab.stacks.serving import serving
@@ -89,20 +90,11 @@ class Pools(AddOn):
         return drop_in + witness_provision(WITNESS, HOME, STATE)
 
     def _manager(self, ctx: AddOnContext, node: Node) -> Provision:
-        url, keys = ctx.api.url, PLACE.keys
-        before = wait_for_kinds(HOME, url, keys, KINDS)
-        return Provision.total(
-            (
-                manager_service(PLACE, before, ctx.api.unit).provision(
-                    GuestFile.text(PLACE.kubeconfig, keys.kubeconfig(url), 0o600),
-                    kinds_file(HOME),
-                    *CLIENT.files(ctx.given.pki),
-                ),
-                serving(
-                    SERVES, "yurt-manager works", [f"http://{HEALTH}/readyz"], (YURT_MANAGER_UNIT,)
-                ),
-                Provision(payload=(ctx.given.binary(YURT_MANAGER, node),)),
-            )
+        before = wait_for_kinds(HOME, ctx.api.url, PLACE.keys, KINDS)
+        service = manager_service(PLACE, before, ctx.api.unit)
+        ready = [f"http://{HEALTH}/readyz"]
+        return controller_provision(ctx, node, service, PLACE, CLIENT) + serving(
+            SERVES, "yurt-manager works", ready, (YURT_MANAGER_UNIT,)
         )
 
     def units(self, topology: Topology, node: Node, stack: Stack) -> tuple[str, ...]:
