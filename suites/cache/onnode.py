@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 CTR = "ctr --namespace k8s.io"
 COMMAND_SECONDS = 90.0
+TIMED_OUT = 124
+"""Exit status of timeout(1)."""
 PULL_SECONDS = 300.0
 PULL_UNIT = "edge-lab-pull"
 
@@ -157,9 +159,12 @@ class CacheNode:
     ) -> str:
         """Pulls it; returns the error, or nothing."""
         machine = self.lab.machine(self.name)
-        command = (
+        pull = (
             f"timeout {round(self.limit(seconds).remaining)} {self.pull_command(image, registry)}"
         )
+        # A pull that was ended leaves its lease, which keeps what it has for a day.
+        removal = f"{CTR} leases ls -q | xargs -r {CTR} leases rm"
+        command = f"{pull}; done=$?; [ $done != {TIMED_OUT} ] || {{ {removal}; }} >&2; exit $done"
         done = machine.run(command, self.limit(seconds + COMMAND_SECONDS), check=False)
         return "" if done.returncode == 0 else done.stderr.strip() or f"exit {done.returncode}"
 
