@@ -185,6 +185,8 @@ class CacheNode:
         names = [words[0] for words in lines if words[2] in digests]
         if names:
             self.run(f"{CTR} images rm --sync {shlex.join(names)}")
+        # What a pull has left that was ended.
+        self.run(f"{CTR} content rm {image.own_digest} 2>/dev/null; true")
 
     def forget_all(self) -> None:
         """Removes all images of the registry. Layers that no container uses are unpacked again
