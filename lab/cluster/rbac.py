@@ -13,6 +13,12 @@ Rule = Mapping[str, Any]
 """`apiGroups`, `resources` and `verbs`, as in a PolicyRule."""
 
 
+def rule(group: str, resources: Iterable[str], verbs: Iterable[str], *names: str) -> Rule:
+    """A rule for resources of one API group; with `names`, for these objects alone."""
+    found = {"apiGroups": [group], "resources": list(resources), "verbs": list(verbs)}
+    return {**found, "resourceNames": list(names)} if names else found
+
+
 def role_manifest(name: str, rules: Iterable[Rule], *, namespace: str = "") -> dict[str, Any]:
     """A Role in `namespace`, or a ClusterRole if there is none."""
     return {

@@ -13,6 +13,7 @@ from edge_lab.oracles.models.evidence import (
     Reported,
     StagedReset,
 )
+from edge_lab.oracles.models.updates import NO_SPACE
 from suites.models import scenarios
 from suites.models.side import Side
 
@@ -20,7 +21,6 @@ FETCH_SECONDS = 180.0
 AWAY_SECONDS = 30.0
 LEAST_BYTES = 100_000
 """Of an interrupted fetch."""
-NO_SPACE = "NoSpace"
 
 
 def has_part(side: Side, node: str, tag: str) -> None:

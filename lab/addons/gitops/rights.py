@@ -11,7 +11,7 @@ from edge_lab.addons.gitops.names import (
     SOURCE_CONTROLLER,
 )
 from edge_lab.cluster.objects import Manifest
-from edge_lab.cluster.rbac import Rule, binding_manifest, role_manifest
+from edge_lab.cluster.rbac import Rule, binding_manifest, role_manifest, rule
 
 SOURCES = "source.toolkit.fluxcd.io"
 KUSTOMIZE = "kustomize.toolkit.fluxcd.io"
@@ -24,38 +24,33 @@ _OWN_SOURCES = (
 )
 
 
-def _rule(group: str, resources: tuple[str, ...], verbs: tuple[str, ...], *names: str) -> Rule:
-    rule = {"apiGroups": [group], "resources": list(resources), "verbs": list(verbs)}
-    return {**rule, "resourceNames": list(names)} if names else rule
-
-
 def _of(kinds: tuple[str, ...], *parts: str) -> tuple[str, ...]:
     return tuple(f"{kind}{part}" for kind in kinds for part in ("", *parts))
 
 
-_EVENTS = _rule("", ("events",), ("create", "patch"))
+_EVENTS = rule("", ("events",), ("create", "patch"))
 
 RULES: dict[str, tuple[Rule, ...]] = {
     SOURCE_CONTROLLER: (
         _EVENTS,
-        _rule("", ("secrets", "serviceaccounts"), LOOK),
-        _rule(SOURCES, _of(_OWN_SOURCES, "/status", "/finalizers"), CHANGE),
+        rule("", ("secrets", "serviceaccounts"), LOOK),
+        rule(SOURCES, _of(_OWN_SOURCES, "/status", "/finalizers"), CHANGE),
     ),
     KUSTOMIZE_CONTROLLER: (
         _EVENTS,
-        _rule("", ("configmaps", "secrets", "serviceaccounts"), LOOK),
-        _rule(SOURCES, _of(_OWN_SOURCES, "/status"), LOOK),
-        _rule(KUSTOMIZE, _of(("kustomizations",), "/status", "/finalizers"), CHANGE),
-        _rule("", ("serviceaccounts",), ("impersonate",), APPLIER),
+        rule("", ("configmaps", "secrets", "serviceaccounts"), LOOK),
+        rule(SOURCES, _of(_OWN_SOURCES, "/status"), LOOK),
+        rule(KUSTOMIZE, _of(("kustomizations",), "/status", "/finalizers"), CHANGE),
+        rule("", ("serviceaccounts",), ("impersonate",), APPLIER),
     ),
 }
 """In the namespace."""
 
 APPLIER_RULES: tuple[Rule, ...] = (
-    _rule("apps", ("daemonsets", "deployments"), CHANGE),
-    _rule("apps", ("replicasets",), LOOK),
-    _rule("", ("configmaps",), CHANGE),
-    _rule("", ("pods",), LOOK),
+    rule("apps", ("daemonsets", "deployments"), CHANGE),
+    rule("apps", ("replicasets",), LOOK),
+    rule("", ("configmaps",), CHANGE),
+    rule("", ("pods",), LOOK),
 )
 """The resources that the repository may contain, without Secrets."""
 

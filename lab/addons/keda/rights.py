@@ -8,36 +8,32 @@ from edge_lab.addons.keda.identities import CLIENT
 from edge_lab.addons.keda.names import GROUP, NAMESPACE, OPERATOR, SCALED_OBJECTS
 from edge_lab.addons.keda.operator import CLUSTER_WIDE, NAMESPACED
 from edge_lab.cluster.objects import Manifest
-from edge_lab.cluster.rbac import Rule, binding_manifest, role_manifest
+from edge_lab.cluster.rbac import Rule, binding_manifest, role_manifest, rule
 
 LOOK = ("get", "list", "watch")
 CHANGE = ("patch", "update")
 
 
-def _rule(group: str, resources: tuple[str, ...], verbs: tuple[str, ...]) -> Rule:
-    return {"apiGroups": [group], "resources": list(resources), "verbs": list(verbs)}
-
-
 CLUSTER_RULES: tuple[Rule, ...] = tuple(
-    _rule(group, kinds, LOOK) for group, kinds in CLUSTER_WIDE.items()
+    rule(group, kinds, LOOK) for group, kinds in CLUSTER_WIDE.items()
 )
 """In the whole cluster: kinds without a namespace."""
 
 FUNCTION_RULES: tuple[Rule, ...] = (
-    *(_rule(group, kinds, LOOK) for group, kinds in NAMESPACED.items()),
-    _rule(GROUP, (SCALED_OBJECTS, f"{SCALED_OBJECTS}/status"), CHANGE),
-    _rule(GROUP, (f"{SCALED_OBJECTS}/finalizers",), ("update",)),
-    _rule("apps", ("deployments",), LOOK),
-    _rule("apps", ("deployments/scale",), ("get", *CHANGE)),
-    _rule("autoscaling", ("horizontalpodautoscalers",), (*LOOK, "create", "delete", *CHANGE)),
+    *(rule(group, kinds, LOOK) for group, kinds in NAMESPACED.items()),
+    rule(GROUP, (SCALED_OBJECTS, f"{SCALED_OBJECTS}/status"), CHANGE),
+    rule(GROUP, (f"{SCALED_OBJECTS}/finalizers",), ("update",)),
+    rule("apps", ("deployments",), LOOK),
+    rule("apps", ("deployments/scale",), ("get", *CHANGE)),
+    rule("autoscaling", ("horizontalpodautoscalers",), (*LOOK, "create", "delete", *CHANGE)),
     # Of the controller for ScaledJobs, which cannot be switched off.
-    _rule("batch", ("jobs",), LOOK),
-    _rule("", ("events",), ("create", "patch")),
-    _rule("events.k8s.io", ("events",), ("create", "patch")),
+    rule("batch", ("jobs",), LOOK),
+    rule("", ("events",), ("create", "patch")),
+    rule("events.k8s.io", ("events",), ("create", "patch")),
 )
 """In the namespace of functions."""
 
-SECRET_RULES: tuple[Rule, ...] = (_rule("", ("secrets",), ("list", "watch")),)
+SECRET_RULES: tuple[Rule, ...] = (rule("", ("secrets",), ("list", "watch")),)
 """In the operator's own namespace: it does not start without them."""
 
 

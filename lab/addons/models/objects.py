@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from edge_lab.addons.models.identities import OPERATOR_USER, agent_user
@@ -17,7 +18,7 @@ from edge_lab.addons.models.names import (
     VERSION,
 )
 from edge_lab.cluster.objects import Manifest
-from edge_lab.cluster.rbac import Rule, binding_manifest, role_manifest
+from edge_lab.cluster.rbac import Rule, binding_manifest, role_manifest, rule
 from edge_lab.topology import Topology
 
 SAMPLES = 12
@@ -154,9 +155,7 @@ def _granted(name: str, user: str, *rules: Rule) -> tuple[Manifest, ...]:
     )
 
 
-def _rule(resources: tuple[str, ...], verbs: tuple[str, ...], *names: str) -> Rule:
-    rule = {"apiGroups": [GROUP], "resources": list(resources), "verbs": list(verbs)}
-    return {**rule, "resourceNames": list(names)} if names else rule
+_rule = partial(rule, GROUP)
 
 
 # -- objects -------------------------------------------------------------------------------------

@@ -6,22 +6,18 @@ from __future__ import annotations
 from edge_lab.addons.nodejobs.identities import CLIENT
 from edge_lab.addons.nodejobs.names import APPS_GROUP, APPS_KINDS, GROUP, NODE_JOB_KINDS
 from edge_lab.cluster.objects import Manifest
-from edge_lab.cluster.rbac import Rule, binding_manifest, role_manifest
+from edge_lab.cluster.rbac import Rule, binding_manifest, role_manifest, rule
 
 LOOK = ("get", "list", "watch")
 CHANGE = ("patch", "update")
 
 
-def _rule(group: str, resources: tuple[str, ...], verbs: tuple[str, ...]) -> Rule:
-    return {"apiGroups": [group], "resources": list(resources), "verbs": list(verbs)}
-
-
 RULES: tuple[Rule, ...] = (
     # It indexes pods by node before it starts.
-    _rule("", ("nodes", "pods"), LOOK),
-    _rule(APPS_GROUP, APPS_KINDS, LOOK),
-    _rule(GROUP, NODE_JOB_KINDS, (*LOOK, *CHANGE)),
-    _rule(GROUP, tuple(f"{kind}/status" for kind in NODE_JOB_KINDS), CHANGE),
+    rule("", ("nodes", "pods"), LOOK),
+    rule(APPS_GROUP, APPS_KINDS, LOOK),
+    rule(GROUP, NODE_JOB_KINDS, (*LOOK, *CHANGE)),
+    rule(GROUP, tuple(f"{kind}/status" for kind in NODE_JOB_KINDS), CHANGE),
 )
 
 

@@ -18,7 +18,7 @@ from edge_lab.addons.pools.names import (
     YURT_MANAGER,
 )
 from edge_lab.cluster.objects import Manifest
-from edge_lab.cluster.rbac import NODES_GROUP, Rule, binding_manifest, role_manifest
+from edge_lab.cluster.rbac import NODES_GROUP, Rule, binding_manifest, role_manifest, rule
 
 HUB_ROLE = "edge-lab:node-buckets"
 LOOK = ("list", "watch")
@@ -31,48 +31,41 @@ WEBHOOK_KINDS = {
 """The names that it looks for, by kind."""
 
 
-def _rule(group: str, resources: tuple[str, ...], verbs: tuple[str, ...], *names: str) -> Rule:
-    rule = {"apiGroups": [group], "resources": list(resources), "verbs": list(verbs)}
-    return {**rule, "resourceNames": list(names)} if names else rule
-
-
 def _with_status(resource: str) -> tuple[str, str]:
     return resource, f"{resource}/status"
 
 
 MANAGER_RULES: tuple[Rule, ...] = (
-    _rule("", ("nodes",), LOOK),
-    _rule("", ("events",), ("create", "patch")),
-    _rule("apps", ("controllerrevisions", "deployments"), LOOK),
-    _rule(GROUP, (NODE_BUCKETS, NODE_POOLS, YURT_APP_SETS), LOOK),
-    _rule("apiextensions.k8s.io", ("customresourcedefinitions",), LOOK),
-    _rule("admissionregistration.k8s.io", WEBHOOKS, LOOK),
-    _rule("admissionregistration.k8s.io", WEBHOOKS, ("get",), *WEBHOOK_KINDS.values()),
+    rule("", ("nodes",), LOOK),
+    rule("", ("events",), ("create", "patch")),
+    rule("apps", ("controllerrevisions", "deployments"), LOOK),
+    rule(GROUP, (NODE_BUCKETS, NODE_POOLS, YURT_APP_SETS), LOOK),
+    rule("apiextensions.k8s.io", ("customresourcedefinitions",), LOOK),
+    rule("admissionregistration.k8s.io", WEBHOOKS, LOOK),
+    rule("admissionregistration.k8s.io", WEBHOOKS, ("get",), *WEBHOOK_KINDS.values()),
 )
 """In the whole cluster: its caches are not limited to namespaces."""
 
 TOKEN_RULES: tuple[Rule, ...] = (
-    _rule("", ("serviceaccounts",), ("get",), *ACCOUNTS.values()),
-    _rule("", ("serviceaccounts/token",), ("create",), *ACCOUNTS.values()),
+    rule("", ("serviceaccounts",), ("get",), *ACCOUNTS.values()),
+    rule("", ("serviceaccounts/token",), ("create",), *ACCOUNTS.values()),
 )
 """In the namespace of the accounts."""
 
 NODE_POOL_RULES: tuple[Rule, ...] = (
-    _rule("", ("nodes",), CHANGE),
-    _rule(GROUP, _with_status(NODE_POOLS), CHANGE),
+    rule("", ("nodes",), CHANGE),
+    rule(GROUP, _with_status(NODE_POOLS), CHANGE),
 )
 """In the whole cluster, where nodes and pools are."""
 
-NODE_BUCKET_RULES: tuple[Rule, ...] = (
-    _rule(GROUP, (NODE_BUCKETS,), ("create", "delete", *CHANGE)),
-)
+NODE_BUCKET_RULES: tuple[Rule, ...] = (rule(GROUP, (NODE_BUCKETS,), ("create", "delete", *CHANGE)),)
 
-HUB_RULES: tuple[Rule, ...] = (_rule(GROUP, (NODE_BUCKETS,), LOOK),)
+HUB_RULES: tuple[Rule, ...] = (rule(GROUP, (NODE_BUCKETS,), LOOK),)
 """Of yurthub, with the certificate of its node: the nodes of its pool are in NodeBuckets."""
 
 APP_SET_RULES: tuple[Rule, ...] = (
-    _rule(GROUP, _with_status(YURT_APP_SETS), CHANGE),
-    _rule("apps", ("controllerrevisions", "deployments"), ("create", "delete", *CHANGE)),
+    rule(GROUP, _with_status(YURT_APP_SETS), CHANGE),
+    rule("apps", ("controllerrevisions", "deployments"), ("create", "delete", *CHANGE)),
 )
 """In the namespace of the workload alone."""
 
