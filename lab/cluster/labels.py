@@ -8,6 +8,7 @@ from edge_lab.core.errors import InputError
 from edge_lab.topology import Node, Topology
 
 ROLE_LABEL = "edge-lab.local/role"
+REGION_LABEL = "topology.kubernetes.io/region"
 """server or edge; on every node."""
 
 _NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")

@@ -12,7 +12,7 @@ from typing import Any
 
 from edge_lab.addons.models.content import ModelContent, model_content
 from edge_lab.addons.models.names import EDGE_MODEL, FOLDER, MODEL, NAMESPACE, PORT, TOOL
-from edge_lab.addons.models.objects import rollout_order
+from edge_lab.addons.models.objects import Stages, rollout_order, rollout_stages, stage_specs
 from edge_lab.addons.models.programs import judged_device, period_ms
 from edge_lab.addons.models.records import (
     Act,
@@ -58,6 +58,10 @@ class LabSide(WaitingSide):
     @property
     def order(self) -> tuple[str, ...]:
         return rollout_order(self.lab.topology)
+
+    @property
+    def stages(self) -> Stages:
+        return rollout_stages(self.lab.topology)
 
     @property
     def _content(self) -> ModelContent:
@@ -153,19 +157,25 @@ class LabSide(WaitingSide):
             observed=int(status.get("observedGeneration", 0)),
             phase=str(status.get("phase", "")),
             nodes=status.get("nodes", {}),
+            message=str(status.get("message", "")),
         )
 
     def want(self, tag: str) -> None:
         version = {"tag": tag, "digest": self.digests[tag]}
         # A note makes it another wish even if the version is the same as before.
-        self.lab.kubectl.patch(
-            EDGE_MODEL,
-            MODEL,
-            "-n",
-            NAMESPACE,
-            patch={"spec": {"version": version, "wish": self.now()}},
-            deadline=self.limit(ASK_SECONDS),
-        )
+        self._change({"version": version, "wish": self.now()})
+
+    def _change(self, spec: Mapping[str, Any]) -> None:
+        place = (EDGE_MODEL, MODEL, "-n", NAMESPACE)
+        self.lab.kubectl.patch(*place, patch={"spec": spec}, deadline=self.limit(ASK_SECONDS))
+
+    @contextlib.contextmanager
+    def canary(self, samples: int) -> Iterator[None]:
+        self._change({"stages": stage_specs(self.stages, samples)})
+        try:
+            yield
+        finally:
+            self._change({"stages": stage_specs(self.stages)})
 
     # -- faults ------------------------------------------------------------------------------
 

@@ -218,21 +218,24 @@ def changes_of(side: Side, node: str, since: float) -> tuple[float, ...]:
 
 
 def canary_of(side: Side, tag: str, since: float) -> Canary:
-    turns = []
-    for node in side.order:
-        told = acted(side, node, since, "told", tag)
-        promoted = acted(side, node, since, "promoted", tag)
-        refused = acted(side, node, since, "refused", tag)
-        ended = promoted or refused
-        turns.append(
-            Turn(
-                node,
-                told.time if told else None,
-                ended.time if ended else None,
-                ended.what if ended else "",
-            )
-        )
-    return Canary(side.runtime(side.order[0]), tag, tuple(turns), CLOCK_SECONDS)
+    turns = tuple(turn_of(side, node, tag, since) for node in side.order)
+    return Canary(side.runtime(side.order[0]), tag, turns, CLOCK_SECONDS)
+
+
+def turn_of(side: Side, node: str, tag: str, since: float) -> Turn:
+    told, promoted, refused, rolled_back = (
+        acted(side, node, since, what, tag)
+        for what in ("told", "promoted", "refused", "rolled-back")
+    )
+    ended = promoted or refused
+    outcome = rolled_back or ended
+    return Turn(
+        node,
+        told.time if told else None,
+        ended.time if ended else None,
+        outcome.what if outcome else "",
+        outcome.reason if outcome else "",
+    )
 
 
 # -- refusals and rollbacks ------------------------------------------------------------------------

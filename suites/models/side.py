@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ class Said:
     phase: str
     nodes: Mapping[str, Mapping[str, str]]
     """By node: phase, tag, digest, reason."""
+    message: str = ""
 
     @property
     def complete(self) -> bool:
@@ -43,6 +44,11 @@ class Side(Protocol):
     @property
     def order(self) -> tuple[str, ...]:
         """All nodes with the model, in the order of rollouts; the cloud's is the last."""
+        ...
+
+    @property
+    def stages(self) -> Mapping[str, Sequence[str]]:
+        """Nodes by the name of their stage, such as their region, in the order of rollouts."""
         ...
 
     @property
@@ -91,6 +97,11 @@ class Side(Protocol):
 
     def want(self, tag: str) -> None:
         """Changes the EdgeModel."""
+        ...
+
+    def canary(self, samples: int) -> AbstractContextManager[None]:
+        """The first stage has to confirm a version on that many live samples before another node
+        gets it."""
         ...
 
     def roll_back(self, node: str) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edge_lab.addons.pools.names import POD_POOL_LABEL, POOL_LABEL, REGION_LABEL, SITE
+from edge_lab.addons.pools.names import POD_POOL_LABEL, POOL_LABEL, SITE
 from edge_lab.addons.pools.objects import configuration, tweak, tweaks
 from edge_lab.addons.witness import running_at
+from edge_lab.cluster.labels import REGION_LABEL
 from suites.pools.evidence import Away, Change, Neighbour, Placement, Traffic
 from suites.pools.side import Side
 

@@ -68,6 +68,9 @@ class ModelAgent:
     _since: float = field(init=False)
     _retry_at: float = 0.0
     _compare_at: float = 0.0
+    _confirmed: int = 0
+    """Live samples on which the serving version was not worse than the previous one, since its
+    promotion or the agent's start."""
     _reason: Reason = Reason.NONE
     _trouble: str = ""
     """Reason and message, while something is to be tried again."""
@@ -115,6 +118,7 @@ class ModelAgent:
             "generation": state.wanted.generation if state.wanted else 0,
             "wanted": asdict(state.wanted.version) if state.wanted else None,
             "comparison": asdict(comparison) if comparison else None,
+            "confirmed": self._confirmed if self._can_confirm else None,
         }
         return found
 
@@ -214,6 +218,14 @@ class ModelAgent:
         else:
             # Only in memory: a write to the disk for each window is not worth it.
             self.state = found
+            self._confirmed += comparison.samples
+
+    @property
+    def _can_confirm(self) -> bool:
+        """Whether there are live samples, and a version to compare with."""
+        wanted, previous = self.state.wanted, self.state.previous
+        compares = wanted is not None and wanted.samples > 0
+        return self.target is not None and previous is not None and compares
 
     def _compared(
         self, candidate: Version, serving: Version, count: int
@@ -251,6 +263,7 @@ class ModelAgent:
 
     def _promoted(self) -> None:
         self._since = self.clock()
+        self._confirmed = 0
         self._reload()
         self.store.prune(self.state.kept)
         self.store.drop_parts()

@@ -17,7 +17,7 @@ import kopf
 
 from .config import Config
 from .kubeapi import GROUP, VERSION, Api, ApiTrouble, objects_path
-from .rollout import Heard, NodeView, plan, status_of, view_of, wish_of
+from .rollout import Heard, NodeView, Wish, plan, status_of, view_of, wish_of
 
 log = logging.getLogger("operator")
 
@@ -39,7 +39,7 @@ class Rollouts:
         """Tells whom it is to tell, and returns the status of the EdgeModel."""
         with self._lock:
             wish = wish_of(edge_model)
-            nodes = self._views(wish.name, edge_model["spec"].get("nodes") or ())
+            nodes = self._views(wish)
             found = plan(wish, nodes)
             for name in found.tell:
                 log.info("%s is told to serve %s %s", name, wish.name, wish.version.tag)
@@ -54,20 +54,21 @@ class Rollouts:
         path = objects_path(self._namespace, "modelnodes", node)
         self._api.call("PATCH", path, {"spec": {"models": {model: wish}}})
 
-    def _views(self, model: str, order: Any) -> list[NodeView]:
+    def _views(self, wish: Wish) -> list[NodeView]:
+        """In the order of the rollout."""
         found = self._api.call("GET", objects_path(self._namespace, "modelnodes"))["items"]
         now = time.monotonic()
         by_name = {
             one["metadata"]["name"]: view_of(
                 one,
-                model,
+                wish.name,
                 self._heard.look(
                     one["metadata"]["name"], (one.get("status") or {}).get("beat"), now
                 ),
             )
             for one in found
         }
-        return [by_name[name] for name in order if name in by_name]
+        return [by_name[name] for name in wish.order if name in by_name]
 
 
 def wait_for_kinds(api: Api, namespace: str) -> None:

@@ -32,6 +32,17 @@ class Progress(StrEnum):
 
 
 @dataclass(frozen=True)
+class RolloutStage:
+    """Nodes that are updated before those of the next stage, such as the nodes of a region."""
+
+    name: str
+    nodes: tuple[str, ...]
+    canary_samples: int = 0
+    """Live samples on which each node that can be reached, and at least one, must confirm the
+    version after its promotion before the next stage begins; 0: it need not."""
+
+
+@dataclass(frozen=True)
 class Wish:
     """The spec of an EdgeModel."""
 
@@ -41,6 +52,13 @@ class Wish:
     repository: str
     samples: int
     tolerance: float
+    stages: tuple[RolloutStage, ...] = ()
+    """In the order of the rollout."""
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """All nodes."""
+        return tuple(node for stage in self.stages for node in stage.nodes)
 
     def of_node(self) -> dict[str, Any]:
         """As the spec of a ModelNode has it."""
@@ -68,6 +86,9 @@ class NodeView:
     reason: str = ""
     message: str = ""
     serving: Version | None = None
+    confirmed: int | None = 0
+    """Live samples on which the serving version was not worse than the previous one, since its
+    promotion; None if there is nothing to compare it with."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +117,11 @@ def phase_of(wish: Wish, node: NodeView) -> NodePhase:
 
 def plan(wish: Wish, nodes: Sequence[NodeView]) -> Plan:
     """`nodes` in the order of the rollout. One at a time: a node is told when no other that can be
-    reached is about it. Nodes that cannot be reached hold up nobody, and are told when they are
-    back; nothing outdated waits for them until then."""
+    reached is about it, and when the stages before its own have confirmed the version. Nodes that
+    cannot be reached hold up nobody, unless their whole stage has to confirm the version first, and
+    are told when they are back; nothing outdated waits for them until then."""
     phases = {node.name: phase_of(wish, node) for node in nodes}
-    found = _plan(phases, nodes)
+    found = _plan(wish, phases, nodes)
     withdraw = tuple(
         node.name
         for node in nodes
@@ -110,19 +132,44 @@ def plan(wish: Wish, nodes: Sequence[NodeView]) -> Plan:
     return replace(found, withdraw=withdraw)
 
 
-def _plan(phases: Mapping[str, NodePhase], nodes: Sequence[NodeView]) -> Plan:
+def _plan(wish: Wish, phases: Mapping[str, NodePhase], nodes: Sequence[NodeView]) -> Plan:
     failed = [node for node in nodes if phases[node.name] is NodePhase.FAILED]
     if failed:
         return Plan((), Progress.HALTED, "; ".join(map(_said_of, failed)), phases)
     if nodes and all(phase is NodePhase.DONE for phase in phases.values()):
         return Plan((), Progress.COMPLETE, "", phases)
     busy = [name for name, phase in phases.items() if phase is NodePhase.TOLD]
-    waiting = [name for name, phase in phases.items() if phase is NodePhase.WAITING]
-    tell = () if busy else tuple(waiting[:1])
+    waiting, held = _next(wish, phases, nodes)
+    tell = () if busy else waiting
     unknown = [name for name, phase in phases.items() if phase is NodePhase.UNKNOWN]
     said = [f"not heard of: {', '.join(unknown)}"] if unknown else []
     said += [_said_of(node) for node in nodes if node.name in busy and node.reason]
+    if held and not busy:
+        said.append(held)
     return Plan(tell, Progress.PROGRESSING, "; ".join(said), phases)
+
+
+def _next(
+    wish: Wish, phases: Mapping[str, NodePhase], nodes: Sequence[NodeView]
+) -> tuple[tuple[str, ...], str]:
+    """The first node that waits, if the stages before its own have confirmed the version; else
+    what they lack."""
+    by_name = {node.name: node for node in nodes}
+    for stage in wish.stages:
+        members = [by_name[name] for name in stage.nodes if name in by_name]
+        waiting = [node.name for node in members if phases[node.name] is NodePhase.WAITING]
+        if waiting:
+            return (waiting[0],), ""
+        if not stage.canary_samples:
+            continue
+        done = [node for node in members if phases[node.name] is NodePhase.DONE]
+        if not done:
+            return (), f"no node of {stage.name} has confirmed the version"
+        for node in done:
+            if node.confirmed is not None and node.confirmed < stage.canary_samples:
+                figures = f"{node.confirmed} of {stage.canary_samples} samples"
+                return (), f"{node.name} has confirmed the version on {figures}"
+    return (), ""
 
 
 def _said_of(node: NodeView) -> str:
@@ -143,6 +190,12 @@ def wish_of(found: Mapping[str, Any]) -> Wish:
         repository=spec["repository"],
         samples=int(gate.get("samples", 0)),
         tolerance=float(gate.get("tolerance", 0.0)),
+        stages=tuple(
+            RolloutStage(
+                str(stage["name"]), tuple(stage["nodes"]), int(stage.get("canarySamples", 0))
+            )
+            for stage in spec["stages"]
+        ),
     )
 
 
@@ -150,7 +203,7 @@ def view_of(found: Mapping[str, Any], model: str, heard: bool) -> NodeView:
     """From a ModelNode."""
     told = (found.get("spec", {}).get("models") or {}).get(model) or {}
     said = (found.get("status", {}).get("models") or {}).get(model) or {}
-    serving = said.get("serving")
+    serving, confirmed = said.get("serving"), said.get("confirmed")
     return NodeView(
         name=found["metadata"]["name"],
         heard=heard,
@@ -160,6 +213,7 @@ def view_of(found: Mapping[str, Any], model: str, heard: bool) -> NodeView:
         reason=str(said.get("reason", "")),
         message=str(said.get("message", "")),
         serving=Version(serving["tag"], serving["digest"]) if serving else None,
+        confirmed=None if confirmed is None else int(confirmed),
     )
 
 

@@ -22,6 +22,7 @@ from edge_lab.addons.models.objects import (
     node_manifest,
     rights,
     rollout_order,
+    rollout_stages,
 )
 from edge_lab.addons.models.programs import (
     judged_device,
@@ -101,7 +102,8 @@ class Models(AddOn):
         if stage is Stage.API_SERVER_UP:
             return (*definitions(), *rights(order))
         version = _content(ctx.topology).reference(BASELINE)
-        return (*map(node_manifest, order), edge_model_manifest(order, version))
+        model = edge_model_manifest(rollout_stages(ctx.topology), version)
+        return (*map(node_manifest, order), model)
 
     def wait_ready(self, cluster: Cluster) -> None:
         """The version that is wanted serves everywhere."""

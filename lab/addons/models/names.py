@@ -17,6 +17,9 @@ MODEL = "boiler"
 """The model of the lab: it predicts the next value of a boiler."""
 REPOSITORY = "models/boiler"
 
+NO_REGION, CLOUD_STAGE = "edge", "cloud"
+"""Stages of edge nodes without a region, and of the server."""
+
 AGENT = "edge-lab-models-agent"
 SERVER = "edge-lab-models-server"
 FEED = "edge-lab-models-feed"

@@ -8,15 +8,18 @@ from typing import Any
 
 from edge_lab.addons.models.identities import OPERATOR_USER, agent_user
 from edge_lab.addons.models.names import (
+    CLOUD_STAGE,
     EDGE_MODEL,
     GROUP,
     MODEL,
     MODEL_NODE,
     NAMESPACE,
+    NO_REGION,
     OPERATOR,
     REPOSITORY,
     VERSION,
 )
+from edge_lab.cluster.labels import REGION_LABEL
 from edge_lab.cluster.objects import Manifest
 from edge_lab.cluster.rbac import Rule, binding_manifest, role_manifest, rule
 from edge_lab.topology import Topology
@@ -36,11 +39,27 @@ _VERSION_SCHEMA = {
 _ANYTHING = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 _EDGE_MODEL_SPEC = {
     "type": "object",
-    "required": ["repository", "version", "nodes"],
+    "required": ["repository", "version", "stages"],
     "properties": {
         "repository": {"type": "string"},
         "version": _VERSION_SCHEMA,
-        "nodes": {"type": "array", "items": {"type": "string"}},
+        "stages": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["name", "nodes"],
+                "properties": {
+                    "name": {"type": "string"},
+                    "nodes": {"type": "array", "items": {"type": "string"}},
+                    "canarySamples": {
+                        "type": "integer",
+                        "minimum": 0,
+                        "description": "Live samples on which the stage must confirm a version "
+                        "before the next stage gets it.",
+                    },
+                },
+            },
+        },
         "wish": {
             "type": "number",
             "description": "Another number makes another wish of the same version.",
@@ -161,9 +180,36 @@ _rule = partial(rule, GROUP)
 # -- objects -------------------------------------------------------------------------------------
 
 
+Stages = Mapping[str, Sequence[str]]
+"""Nodes by the name of their stage, in the order of the rollout."""
+
+
+def rollout_stages(topology: Topology) -> Stages:
+    """The edge nodes, whose live samples judge a version, by their region; then the cloud.
+
+    Regions and nodes are in the topology's order. A node without a region is in the stage `edge`.
+    """
+    found: dict[str, list[str]] = {}
+    for node in topology.edges:
+        found.setdefault(node.labels.get(REGION_LABEL, NO_REGION), []).append(node.name)
+    return {**found, CLOUD_STAGE: [topology.server.name]}
+
+
 def rollout_order(topology: Topology) -> tuple[str, ...]:
-    """Edge nodes in the topology's order, whose live samples judge a version; then the cloud."""
-    return (*(node.name for node in topology.edges), topology.server.name)
+    """All nodes."""
+    return tuple(node for nodes in rollout_stages(topology).values() for node in nodes)
+
+
+def stage_specs(stages: Stages, canary_samples: int = 0) -> list[dict[str, Any]]:
+    """For an EdgeModel; the first stage has to confirm a version on that many live samples."""
+    return [
+        {
+            "name": name,
+            "nodes": list(nodes),
+            "canarySamples": 0 if index else canary_samples,
+        }
+        for index, (name, nodes) in enumerate(stages.items())
+    ]
 
 
 def node_manifest(node: str) -> Manifest:
@@ -171,7 +217,7 @@ def node_manifest(node: str) -> Manifest:
 
 
 def edge_model_manifest(
-    order: Sequence[str],
+    stages: Stages,
     version: Mapping[str, str],
     *,
     samples: int = SAMPLES,
@@ -181,7 +227,7 @@ def edge_model_manifest(
     spec = {
         "repository": REPOSITORY,
         "version": dict(version),
-        "nodes": list(order),
+        "stages": stage_specs(stages),
         "gate": {"samples": samples, "tolerance": tolerance},
     }
     return _object("EdgeModel", MODEL, spec)

@@ -16,7 +16,7 @@ TARGET = INPUTS.index("temperature")
 
 BASELINE, BETTER = "1", "2"
 WORSE, BRITTLE, CORRUPT, UNLOADABLE = "worse", "brittle", "corrupt", "unloadable"
-FRESH = tuple(str(number) for number in range(10, 20))
+FRESH = tuple(str(number) for number in range(10, 22))
 """Versions as good as `BETTER`: each is new to a node once."""
 
 _OFFSETS = (700.0, 225.0, 225.0, 50.0, 0.0, 700.0)

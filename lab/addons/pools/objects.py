@@ -18,12 +18,12 @@ from edge_lab.addons.pools.names import (
     NAMESPACE,
     NODE_POOL_VERSION,
     POOL_TOPOLOGY,
-    REGION_LABEL,
     SITE,
     TOPOLOGY_ANNOTATION,
 )
 from edge_lab.addons.witness import PART_LABEL
 from edge_lab.addons.workload.manifests import IMAGE
+from edge_lab.cluster.labels import REGION_LABEL
 from edge_lab.cluster.objects import Manifest
 
 PORT, POD_PORT = 80, 8080

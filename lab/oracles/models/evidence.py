@@ -198,9 +198,11 @@ class Turn:
     told: float | None
     """When it was told, by its agent's journal; None if it was not."""
     ended: float | None
-    """When it served or had refused."""
+    """When it promoted or refused the version, even if it was rolled back later."""
     outcome: str
-    """The last act: promoted, refused."""
+    """The last act: promoted, refused, rolled-back."""
+    reason: str = ""
+    """Of a refusal or a rollback."""
 
 
 @dataclass(frozen=True)
@@ -213,6 +215,45 @@ class Canary:
     """In the order that was asked for."""
     clock_s: float
     """Uncertainty of the nodes' clocks against each other."""
+
+
+@dataclass(frozen=True)
+class Halt:
+    """A version that the nodes of the canary region must roll back."""
+
+    reason: str
+    """That is expected."""
+    changed_at: float
+    """When the device changed."""
+
+
+@dataclass(frozen=True)
+class RegionRollout:
+    """A rollout that goes from region to region; the first one is the canary region."""
+
+    runtime: str
+    tag: str
+    previous: str
+    samples: int
+    """Live samples on which the canary region has to confirm the version."""
+    region: str
+    canary: tuple[Turn, ...]
+    """The nodes of the canary region."""
+    others: tuple[Turn, ...]
+    steps: Mapping[str, tuple[float, ...]]
+    """Times of the steps of the canary nodes' devices, from their ground truth, by node."""
+    ended: float
+    """When the last look was."""
+    serving: Mapping[str, str]
+    """The tag that serves at the end, by node, from the nodes' servers."""
+    phase: str
+    """What the cloud says of the rollout at the end."""
+    clock_s: float
+    """Uncertainty of the nodes' clocks against each other and the host's."""
+    offline: tuple[float, float] | None = None
+    """From when to when the canary region was cut off."""
+    halt: Halt | None = None
+    """None if the version is good."""
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,18 @@ def hasty() -> None:
     rollout.plan = at_once
 
 
+def impatient() -> None:
+    """The operator waits for no canary region."""
+    wish_of = rollout.wish_of
+
+    def without_canary(found: Any) -> Any:
+        wish = wish_of(found)
+        stages = tuple(states.replace(stage, canary_samples=0) for stage in wish.stages)
+        return states.replace(wish, stages=stages)
+
+    rollout.wish_of = without_canary
+
+
 def lingering() -> None:
     """The operator leaves an outdated wish to a node that is out of reach."""
     plan = rollout.plan
@@ -151,7 +163,7 @@ DEFECTS: dict[str, Callable[[], None]] = {
     found.__name__: found
     for found in (
         *(torn, unverified, ungated, forgetful, hoarding, distrustful, stubborn),
-        *(boastful, hasty, lingering, trusting, open_to_all),
+        *(boastful, hasty, impatient, lingering, trusting, open_to_all),
     )
 }
 

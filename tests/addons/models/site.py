@@ -29,6 +29,7 @@ from edge_lab.addons.models.identities import (
 )
 from edge_lab.addons.models.names import MODEL, NAMESPACE
 from edge_lab.addons.models.objects import (
+    Stages,
     definitions,
     edge_model_manifest,
     node_manifest,
@@ -123,6 +124,7 @@ class Site:
     plant: Plant
     nodes: Mapping[str, NativeNode]
     """In the order of rollouts; the cloud's is the last."""
+    stages: Stages
     operator_config: Path
     digests: Mapping[str, str]
     operator: subprocess.Popen[bytes] | None = None
@@ -200,9 +202,10 @@ def running_registry(folder: Path, storage: Path) -> Iterator[int]:
 
 @contextlib.contextmanager
 def running_site(
-    folder: Path, plane: NativeControlPlane, topology: Topology, names: tuple[str, ...]
+    folder: Path, plane: NativeControlPlane, topology: Topology, stages: Stages
 ) -> Iterator[Site]:
-    """All nodes serve the first version. The last of `names` is the cloud's node."""
+    """All nodes serve the first version. The last of `stages` is the cloud's node."""
+    names = tuple(name for nodes in stages.values() for name in nodes)
     folder.mkdir(parents=True)
     content = model_content(1000)
     cluster = plane.pki.authority(CLUSTER)
@@ -261,7 +264,8 @@ def running_site(
             },
         }
         (folder / "operator.json").write_text(json.dumps(operator))
-        site = Site(folder, plane, plant, nodes, folder / "operator.json", content.digests)
+        file = folder / "operator.json"
+        site = Site(folder, plane, plant, nodes, stages, file, content.digests)
         limit = Deadline.scaled(LIMIT)
         plane.kubectl.apply_patiently("kinds", definitions(), limit)
         plane.kubectl.apply_patiently("rights", rights(names), limit)
@@ -269,7 +273,7 @@ def running_site(
             "objects",
             (
                 *map(node_manifest, names),
-                edge_model_manifest(names, content.reference(BASELINE)),
+                edge_model_manifest(stages, content.reference(BASELINE)),
             ),
             limit,
         )

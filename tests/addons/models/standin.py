@@ -15,6 +15,7 @@ import pytest
 
 from edge_lab.addons.models.content import model_content
 from edge_lab.addons.models.names import MODEL, NAMESPACE
+from edge_lab.addons.models.objects import Stages, stage_specs
 from edge_lab.addons.models.records import Act, Requests, parse_acts, parse_requests
 from edge_lab.addons.models.versions import ModelVersion
 from edge_lab.cluster.kubectl import NOT_YET
@@ -45,6 +46,10 @@ class NativeSide:
     @property
     def order(self) -> tuple[str, ...]:
         return tuple(self.site.nodes)
+
+    @property
+    def stages(self) -> Stages:
+        return self.site.stages
 
     @property
     def versions(self) -> Mapping[str, ModelVersion]:
@@ -100,15 +105,25 @@ class NativeSide:
             int(status.get("observedGeneration", 0)),
             str(status.get("phase", "")),
             status.get("nodes", {}),
+            str(status.get("message", "")),
         )
 
     def want(self, tag: str) -> None:
         version = {"tag": tag, "digest": self.digests[tag]}
-        self.site.plane.kubectl.patch(
-            *("edgemodels", MODEL, "-n", NAMESPACE),
-            patch={"spec": {"version": version, "wish": self.now()}},
-            deadline=Deadline.scaled(SECONDS),
-        )
+        self._change({"version": version, "wish": self.now()})
+
+    def _change(self, spec: Mapping[str, Any]) -> None:
+        place = ("edgemodels", MODEL, "-n", NAMESPACE)
+        kubectl, limit = self.site.plane.kubectl, Deadline.scaled(SECONDS)
+        kubectl.patch(*place, patch={"spec": spec}, deadline=limit)
+
+    @contextlib.contextmanager
+    def canary(self, samples: int) -> Iterator[None]:
+        self._change({"stages": stage_specs(self.stages, samples)})
+        try:
+            yield
+        finally:
+            self._change({"stages": stage_specs(self.stages)})
 
     def _run(self, node: str, *words: str) -> str:
         done = subprocess.run(

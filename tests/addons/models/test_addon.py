@@ -30,13 +30,14 @@ from edge_lab.addons.models.names import (
     SERVER,
     unit,
 )
-from edge_lab.addons.models.objects import definitions, rights
+from edge_lab.addons.models.objects import definitions, rights, rollout_stages
 from edge_lab.addons.models.versions import BASELINE, versions_for
 from edge_lab.probes.endpoint import Reach
 from edge_lab.provisioning.provision import Provision
 from edge_lab.stacks import stack_names
 from edge_lab.topology import Topology, TopologyProblem
 from images.models.edge_models.config import read_config
+from images.models.edge_models.rollout import RolloutStage, wish_of
 from tests.addons.services.conftest import ContextOf, PlatformOf
 from tests.stacks.provisions import files_of, units_of, verify
 
@@ -144,7 +145,15 @@ def test_kinds_come_first_and_objects_when_nodes_are_ready(
     *nodes, model = platform.manifests(given, Stage.NODES_READY)[MODELS]
     assert [manifest["metadata"]["name"] for manifest in nodes] == [*EDGES, "server"]
     assert model["metadata"]["name"] == MODEL
-    assert model["spec"]["nodes"] == [*EDGES, "server"]
+    assert wish_of({**model, "metadata": {**model["metadata"], "generation": 1}}).stages == (
+        RolloutStage("north", ("edge-arm",)),
+        RolloutStage("south", ("edge-riscv",)),
+        RolloutStage("cloud", ("server",)),
+    )
+
+
+def test_nodes_without_a_region_are_in_one_stage(default_topology: Topology) -> None:
+    assert rollout_stages(default_topology) == {"edge": list(EDGES), "cloud": ["server"]}
     assert model["spec"]["version"]["tag"] == BASELINE
 
 

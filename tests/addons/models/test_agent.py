@@ -19,6 +19,9 @@ from images.models.edge_models.store import Journal, Store
 from tests.addons.models.test_store import FakeRegistry, registry_with
 
 
+SAMPLES = 3
+
+
 @dataclass
 class FakeServer:
     """Predicts the input plus a shift, by digest."""
@@ -80,7 +83,7 @@ class Node:
         return Version(tag, digest)
 
     def want(self, version: Version, generation: int) -> None:
-        self.agent.want(Wanted(version, "models/boiler", generation, 3, 0.1))
+        self.agent.want(Wanted(version, "models/boiler", generation, SAMPLES, 0.1))
         self.agent.look()
 
     def live(self, count: int = 5) -> None:
@@ -192,6 +195,28 @@ def test_a_version_that_becomes_worse_is_rolled_back(node: Node) -> None:
     node.server.shifts[second.digest] = 50.0
     node.live()
     assert (node.agent.state.current, node.agent.state.reason) == (first, Reason.WORSE)
+
+
+def test_live_samples_since_the_promotion_are_counted(node: Node) -> None:
+    def confirmed() -> Any:
+        return node.agent.status({})["confirmed"]
+
+    first, second = node.version("1", shift=2.0), node.version("2", shift=1.0)
+    node.want(first, 1)
+    assert confirmed() is None  # there is nothing to compare it with
+    node.want(second, 2)
+    node.live()
+    assert (node.agent.state.current, confirmed()) == (second, 0)
+    node.live()
+    counted = confirmed()
+    assert counted >= SAMPLES
+    node.live()
+    assert confirmed() >= counted + SAMPLES
+    node.agent = node.make()
+    assert confirmed() == 0
+    node.server.shifts[second.digest] = 50.0
+    node.live()
+    assert confirmed() is None
 
 
 def test_damage_on_the_disk_is_found_at_the_start(node: Node) -> None:

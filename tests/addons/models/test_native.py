@@ -4,7 +4,7 @@ and verdicts: a control plane, a registry, two edge nodes and the cloud's."""
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from edge_lab.addons.models.versions import BETTER, CORRUPT, UNLOADABLE, WORSE
 from edge_lab.data import LABS
 from edge_lab.oracles.models import cloud as cloudjudging
 from edge_lab.oracles.models.cloud import judge_canary, judge_latency, judge_reported
+from edge_lab.oracles.models.regions import judge_regions
 from edge_lab.oracles.models.requests import judge_requests
 from edge_lab.oracles.models.updates import (
     judge_cut_update,
@@ -24,7 +25,7 @@ from edge_lab.oracles.models.updates import (
     judge_staged_reset,
 )
 from edge_lab.topology import Timing, Topology
-from suites.models import interruptions, scenarios
+from suites.models import interruptions, regions, scenarios
 from tests.addons.models.site import registry_program, running_site
 from tests.addons.models.standin import NativeSide
 from tests.controlplane import control_plane, require
@@ -33,10 +34,9 @@ pytestmark = pytest.mark.native(
     reason="a control plane, a registry, ONNX Runtime and kopf as processes of this host"
 )
 
-NODES = ("edge-1", "edge-2", "cloud")
+STAGES = {"north": ("edge-1",), "south": ("edge-2",), "cloud": ("cloud",)}
 TIMING = Timing(node_lease=8, node_monitor_period=1, node_monitor_grace=8, unreachable_toleration=5)
 SHORTER = {"BEFORE_SECONDS": 4.0, "UNKNOWN_SECONDS": 40.0}
-ALL = NODES
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +50,12 @@ def side(default_topology: Topology) -> Iterator[NativeSide]:
         for name, seconds in SHORTER.items():
             patch.setattr(scenarios, name, seconds)
         patch.setattr(interruptions, "AWAY_SECONDS", 22.0)
+        patch.setattr(regions, "AWAY_SECONDS", 22.0)
         patch.setattr(cloudjudging, "SILENT_SECONDS", 30.0)
         folder = Path(made)
         with (
             control_plane(folder / "plane", default_topology, TIMING) as plane,
-            running_site(folder / "site", plane, topology, NODES) as site,
+            running_site(folder / "site", plane, topology, STAGES) as site,
         ):
             yield NativeSide(site)
 
@@ -88,6 +89,22 @@ def test_a_full_disk_delays_an_update(side: NativeSide) -> None:
 def test_an_update_reaches_a_node_that_was_offline(side: NativeSide) -> None:
     missed, reported = interruptions.missed_update(side, side.nodes[0])
     for verdict in (judge_missed_update(missed), judge_reported(reported)):
+        assert verdict.passed, str(verdict)
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [regions.good_version, regions.brittle_version, regions.region_cut_off],
+    ids=lambda scenario: scenario.__name__,
+)
+def test_a_version_goes_from_region_to_region(
+    side: NativeSide, scenario: Callable[[NativeSide], regions.Found]
+) -> None:
+    rollout, evidence = scenario(side)
+    for verdict in (
+        judge_regions(rollout),
+        *(judge_requests(each, {rollout.previous, rollout.tag}) for each in evidence),
+    ):
         assert verdict.passed, str(verdict)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from edge_lab.addons.models.versions import BETTER, CORRUPT, WORSE
 from edge_lab.oracles.models.cloud import judge_canary, judge_reported
 from edge_lab.oracles.models.evidence import Look, Reported
+from edge_lab.oracles.models.regions import judge_regions
 from edge_lab.oracles.models.requests import judge_requests
 from edge_lab.oracles.models.updates import (
     judge_full_disk,
@@ -17,7 +19,7 @@ from edge_lab.oracles.models.updates import (
     judge_rollback,
     judge_staged_reset,
 )
-from suites.models import interruptions, scenarios
+from suites.models import interruptions, regions, scenarios
 from tests.addons.models.standin import NativeSide
 from tests.addons.models.test_native import side
 
@@ -133,6 +135,26 @@ def test_a_node_that_heeds_no_later_wish_is_red(side: NativeSide) -> None:
         missed, _ = interruptions.missed_update(side, node)
     verdict = judge_missed_update(missed)
     assert any(f"{BETTER} serves in the end" in problem for problem in verdict.problems)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "words"),
+    [(regions.good_version, "samples are needed"), (regions.region_cut_off, "was cut off")],
+    ids=["confirmed by nobody", "cut off"],
+)
+def test_an_operator_that_waits_for_no_canary_region_is_red(
+    side: NativeSide, scenario: Callable[[NativeSide], regions.Found], words: str
+) -> None:
+    scenarios.settle(side, BETTER)
+    side.site.start_operator("impatient")
+    try:
+        side.want(BETTER)
+        side.until("the operator works", lambda: side.said().complete, 90)
+        rollout, _ = scenario(side)
+    finally:
+        side.site.start_operator()
+    verdict = judge_regions(rollout)
+    assert any(words in problem for problem in verdict.problems), str(verdict)
 
 
 @pytest.mark.parametrize("defect", ["hasty", "lingering", "trusting"])

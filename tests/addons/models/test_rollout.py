@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as some
 
+from edge_lab.addons.models.objects import stage_specs
 from images.models.edge_models.rollout import (
     Heard,
     NodePhase,
     NodeView,
     Plan,
     Progress,
+    RolloutStage,
     Wish,
     plan,
     status_of,
@@ -22,7 +25,8 @@ from images.models.edge_models.rollout import (
 from images.models.edge_models.states import Phase, Version
 
 NEW, OLD = Version("2", "sha256:2"), Version("1", "sha256:1")
-WISH = Wish("boiler", 5, NEW, "models/boiler", 12, 0.1)
+STAGES = (RolloutStage("all", tuple("abcdef")),)
+WISH = Wish("boiler", 5, NEW, "models/boiler", 12, 0.1, STAGES)
 
 
 def node(name: str, **more: Any) -> NodeView:
@@ -138,7 +142,7 @@ def test_objects_are_read() -> None:
         "spec": {
             "repository": "models/boiler",
             "version": {"tag": "2", "digest": "sha256:2"},
-            "nodes": ["a"],
+            "stages": [{"name": "all", "nodes": list("abcdef")}],
             "gate": {"samples": 12, "tolerance": 0.1},
         },
     }
@@ -170,3 +174,49 @@ def test_a_node_is_heard_of_by_its_counter() -> None:
     assert heard.look("a", 2, 40)
     # A node that lost its disk counts from the beginning.
     assert heard.look("a", 1, 90)
+
+
+# -- canary regions ------------------------------------------------------------------------------
+
+CANARY = replace(
+    WISH, stages=(RolloutStage("north", ("a", "b"), 24), RolloutStage("south", ("c",)))
+)
+
+
+def confirmed(name: str, count: int | None) -> NodeView:
+    return replace(done(name), confirmed=count)
+
+
+def test_a_stage_waits_until_the_canary_stage_has_confirmed_the_version() -> None:
+    assert plan(CANARY, [confirmed("a", 0), node("b"), node("c")]).tell == ("b",)
+    found = plan(CANARY, [confirmed("a", 30), confirmed("b", 12), node("c")])
+    assert (found.tell, found.progress) == ((), Progress.PROGRESSING)
+    assert found.message == "b has confirmed the version on 12 of 24 samples"
+    assert plan(CANARY, [confirmed("a", 24), confirmed("b", 30), node("c")]).tell == ("c",)
+
+
+def test_a_node_with_nothing_to_compare_with_confirms_at_once() -> None:
+    assert plan(CANARY, [confirmed("a", None), confirmed("b", 24), node("c")]).tell == ("c",)
+
+
+def test_a_canary_stage_out_of_reach_is_waited_for() -> None:
+    away = [node("a", heard=False), node("b", heard=False)]
+    found = plan(CANARY, [*away, node("c")])
+    assert (found.tell, found.progress) == ((), Progress.PROGRESSING)
+    assert "no node of north has confirmed the version" in found.message
+    # One of its nodes is enough.
+    assert plan(CANARY, [away[0], confirmed("b", 24), node("c")]).tell == ("c",)
+
+
+def test_stages_are_read() -> None:
+    model = {
+        "metadata": {"name": "boiler", "generation": 5},
+        "spec": {
+            "repository": "models/boiler",
+            "version": {"tag": "2", "digest": "sha256:2"},
+            "stages": stage_specs({"north": ("a", "b"), "south": ("c",)}, 24),
+            "gate": {"samples": 12, "tolerance": 0.1},
+        },
+    }
+    assert wish_of(model) == CANARY
+    assert CANARY.order == ("a", "b", "c")

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge_lab.addons.pools.names import POD_POOL_LABEL, POOL_LABEL, REGION_LABEL, SITE
+from edge_lab.addons.pools.names import POD_POOL_LABEL, POOL_LABEL, SITE
 from edge_lab.addons.witness import Run
+from edge_lab.cluster.labels import REGION_LABEL
 
 
 @dataclass

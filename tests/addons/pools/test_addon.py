@@ -26,7 +26,6 @@ from edge_lab.addons.pools.names import (
     NAMESPACE,
     POOL_LABEL,
     POOLS,
-    REGION_LABEL,
     SERVES,
     SITE,
     TOPOLOGY_ANNOTATION,
@@ -45,7 +44,7 @@ from edge_lab.addons.pools.objects import (
 from edge_lab.addons.pools.rights import APP_SET_RULES, MANAGER_RULES, NODE_POOL_RULES, rights
 from edge_lab.artifacts import Want, host_arch
 from edge_lab.artifacts.catalog import CATALOG
-from edge_lab.cluster.labels import own_labels
+from edge_lab.cluster.labels import REGION_LABEL, own_labels
 from edge_lab.core.errors import InputError
 from edge_lab.data import IMAGES, LABS
 from edge_lab.probes.endpoint import Reach
