@@ -150,11 +150,11 @@ def test_kinds_come_first_and_objects_when_nodes_are_ready(
         RolloutStage("south", ("edge-riscv",)),
         RolloutStage("cloud", ("server",)),
     )
+    assert model["spec"]["version"]["tag"] == BASELINE
 
 
 def test_nodes_without_a_region_are_in_one_stage(default_topology: Topology) -> None:
     assert rollout_stages(default_topology) == {"edge": list(EDGES), "cloud": ["server"]}
-    assert model["spec"]["version"]["tag"] == BASELINE
 
 
 def test_agents_and_operator_are_known_to_who_replaces_certificates(

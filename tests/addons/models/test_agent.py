@@ -18,7 +18,6 @@ from images.models.edge_models.states import Phase, Reason, Version, Wanted
 from images.models.edge_models.store import Journal, Store
 from tests.addons.models.test_store import FakeRegistry, registry_with
 
-
 SAMPLES = 3
 
 
