@@ -31,7 +31,6 @@ from suites.models.side import Said
 from suites.waiting import WaitingSide
 
 ASK_SECONDS = 120.0
-FILLER, FILLER_UNIT = "/var/edge-lab-models-filler", "edge-lab-models-filler"
 
 _SERVING = (
     "import json, urllib.request as u; "
@@ -186,14 +185,8 @@ class LabSide(WaitingSide):
 
     @contextlib.contextmanager
     def full_disk(self, node: str) -> Iterator[None]:
-        """What is freed meanwhile, such as old journals by journald, is filled too."""
-        fill = f"while :; do cat /dev/zero >>{FILLER} 2>/dev/null; sleep 0.2; done"
         with self.faults.inflict(DiskFull(node=node)):
-            self.run(node, f"systemd-run --quiet --unit={FILLER_UNIT} sh -c {shlex.quote(fill)}")
-            try:
-                yield
-            finally:
-                self.run(node, f"systemctl stop {FILLER_UNIT}; rm -f {FILLER}")
+            yield
 
     @contextlib.contextmanager
     def slow_cloud(self) -> Iterator[None]:

@@ -50,6 +50,7 @@ class FakeMachine:
     ppm: int = 0
     since: float = field(default_factory=time.monotonic)
     free: int = DISK
+    refilled: bool = False
     pace: int | None = None
     folders: tuple[str, ...] = ("/var", "/")
     usual: float = 0.001
@@ -134,6 +135,10 @@ class FakeMachine:
             r"stat -f -c '%f %S' /": lambda found: f"{self.free // 4096} 4096",
             "probe": lambda found: "written" if self.free else "",
             r"count=(\d+) oflag=direct": lambda found: round(self._writes(int(found[1])) * 1e6),
+            "systemd-run .*disk-full": lambda found: self._do("refill", refilled=True),
+            "systemctl stop .*disk-full.*rm -f": lambda found: self._do(
+                "empty", free=DISK, refilled=False
+            ),
             "^rm -f": lambda found: self._do("empty", free=DISK),
         }
 
@@ -186,6 +191,16 @@ def test_a_fault_is_done_seen_and_healed(fault: NodeFault) -> None:
 def test_a_fault_without_effect_is_a_lab_error(fault: NodeFault) -> None:
     with pytest.raises(LabError):
         faults_on(FakeMachine(obeys=False), seconds=0.05).inject(fault)
+
+
+def test_only_a_disk_that_is_full_to_the_last_byte_is_kept_full() -> None:
+    for leave_mib in (0, 50):
+        machine = FakeMachine()
+        faults, fault = faults_on(machine), DiskFull(node=NODE, leave_mib=leave_mib)
+        faults.inject(fault)
+        assert machine.refilled == (leave_mib == 0)
+        faults.heal(fault)
+        assert not machine.refilled
 
 
 def test_a_node_that_is_off_cannot_lose_its_power() -> None:

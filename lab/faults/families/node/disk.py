@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
 FILLER = ".edge-lab-filler"
 """The file that fills a disk, below the path that is to be full."""
+
+REFILL_SECONDS = 0.5
+"""After this time, what was freed on a full disk is filled too: journald, for instance, removes old
+journals when it has no space."""
 
 SCRATCH = "/var/tmp/.edge-lab-pace"  # noqa: S108 - in a guest without other users
 ROOT_DISK = "vda"
@@ -51,6 +56,15 @@ class DiskFullAction(NodeAction[DiskFull]):
             ),
         )
         left = self._free_bytes(machine, fault.path)
+        if not fault.leave_mib:
+            refill = (
+                f"while :; do cat /dev/zero >>{filler} 2>/dev/null; sleep {REFILL_SECONDS}; done"
+            )
+            unit = _refill_unit(fault)
+            self.tools.run(
+                machine,
+                f"systemd-run --quiet --collect --unit={unit} sh -c {shlex.quote(refill)}",
+            )
         if left > (fault.leave_mib + RESERVE_MIB) * 1048576:
             raise LabError(f"no effect was seen: {left} bytes are free on {machine.name}")
         if not fault.leave_mib and self._can_write(machine, fault.path):
@@ -59,7 +73,12 @@ class DiskFullAction(NodeAction[DiskFull]):
 
     def heal(self, machine: Machine, fault: DiskFull) -> str:
         filler = shlex.quote(f"{fault.path.rstrip('/')}/{FILLER}")
-        self.tools.run(machine, f"rm -f {filler}; sync -f {shlex.quote(fault.path)}")
+        self.tools.run(
+            machine,
+            # After a boot there is no such unit.
+            f"systemctl stop {_refill_unit(fault)} 2>/dev/null; "
+            f"rm -f {filler}; sync -f {shlex.quote(fault.path)}",
+        )
         self.tools.see(
             f"{machine.name} can write to {fault.path}",
             lambda: self._can_write(machine, fault.path),
@@ -89,6 +108,11 @@ class DiskFullAction(NodeAction[DiskFull]):
             f"echo written; rm -f {file}"
         )
         return self.tools.run(machine, command) == "written"
+
+
+def _refill_unit(fault: DiskFull) -> str:
+    """The transient unit that keeps the disk full."""
+    return f"edge-lab-disk-full-{hashlib.sha256(fault.path.encode()).hexdigest()[:8]}.service"
 
 
 class SlowDiskAction(NodeAction[SlowDisk]):

@@ -221,7 +221,10 @@ class ClockSkew(ClockFault):
 
 
 class DiskFull(NodeFault):
-    """The file system of `path` is filled up to `leave_mib`; healing removes the filler."""
+    """The file system of `path` is filled up to `leave_mib`; healing removes the filler.
+
+    With `leave_mib` of 0, what is freed meanwhile is filled too, until the node boots.
+    """
 
     fault: Literal["disk-full"] = "disk-full"
     path: str = Field("/var", pattern=r"^/[\w./-]*$")
