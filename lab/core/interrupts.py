@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import queue
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -37,7 +38,7 @@ def end_as_by_interrupt() -> None:
 
 @contextlib.contextmanager
 def interrupts_noted(then: Callable[[], object]) -> Iterator[threading.Event]:
-    """While the block runs, these signals only set the event and call `then`.
+    """While the block runs, these signals only set the event and call `then`, in another thread.
 
     Nothing is interrupted. Works in the main thread only; in others it has no effect.
     """
@@ -46,13 +47,26 @@ def interrupts_noted(then: Callable[[], object]) -> Iterator[threading.Event]:
         yield noted
         return
 
-    def note(number: int, frame: FrameType | None) -> None:
-        noted.set()
-        then()
+    # A handler runs between any two instructions of this thread, also of another handler. So it
+    # must not wait for a lock that this thread may hold, such as that of an event. `put` of a
+    # SimpleQueue is reentrant.
+    signals: queue.SimpleQueue[signal.Signals | None] = queue.SimpleQueue()
 
+    def act() -> None:
+        while signals.get() is not None:
+            noted.set()
+            then()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        signals.put(signal.Signals(number))
+
+    thread = threading.Thread(target=act, name="interrupts")
+    thread.start()
     before = {number: signal.signal(number, note) for number in endings()}
     try:
         yield noted
     finally:
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        signals.put(None)
+        thread.join()
