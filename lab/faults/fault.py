@@ -55,6 +55,11 @@ class Fault(BaseModel):
         """The nodes that stop while it is active, for oracles."""
         return ()
 
+    @property
+    def aftermath(self) -> str:
+        """What it may leave behind although it was healed; empty if nothing."""
+        return ""
+
     # -- in a plan -------------------------------------------------------------------------------
 
     @property

@@ -65,6 +65,7 @@ def test_a_broker_that_is_killed_loses_no_event(scene_of: SceneOf, judged: Judge
 
 
 @pytest.mark.scenario("functions: disk full")
+@pytest.mark.usefixtures("saved_lab")
 @allure.title("KEDA: disk full: each event is handled once when there is room again")
 def test_a_full_disk_loses_no_event(scene_of: SceneOf, judged: Judged) -> None:
     scene = scene_of(full_disks)

@@ -40,6 +40,7 @@ def test_the_cloud_catches_up_after_a_kill(scene_of: SceneOf, judged: Judged) ->
 
 @pytest.mark.scenario("functions: disk full")
 @pytest.mark.parametrize("way", each_way())
+@pytest.mark.usefixtures("saved_lab")
 @allure.title("Disk full: each event is handled once when there is room again: {way}")
 def test_a_full_disk_loses_no_event(scene_of: SceneOf, judged: Judged, way: str) -> None:
     scene = scene_of(full_disks)

@@ -20,6 +20,7 @@ pytestmark = [
 
 @pytest.mark.scenario("metrics: disk full while offline")
 @pytest.mark.parametrize("sender", each_sender(LOSE_BY_FULL_DISK))
+@pytest.mark.usefixtures("saved_lab")
 @allure.title("Disk full while offline: {sender} loses no sample")
 def test_a_full_disk_while_offline_costs_no_sample(
     outage_of: OutageOf, sender: str, judged: Judged

@@ -57,6 +57,7 @@ def test_a_loss_of_power_during_a_comparison(side: LabSide, judged: Judged) -> N
 
 
 @pytest.mark.scenario("models: a full disk")
+@pytest.mark.usefixtures("saved_lab")
 @allure.title("Disk full during a fetch: the node says why, and goes on when there is space")
 def test_a_full_disk_delays_an_update(side: LabSide, judged: Judged) -> None:
     judged([judge_full_disk(full_disk(side, side.nodes[0]))])

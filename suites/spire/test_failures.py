@@ -81,6 +81,7 @@ def test_a_killed_part_costs_no_sample(
 
 
 @pytest.mark.scenario("SPIRE server's disk full")
+@pytest.mark.usefixtures("saved_lab")
 @allure.title(
     "The SPIRE server's disk is full: SVIDs are renewed all the same, entries are refused"
 )

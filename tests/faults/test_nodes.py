@@ -197,6 +197,7 @@ def test_only_a_disk_that_is_full_to_the_last_byte_is_kept_full() -> None:
     for leave_mib in (0, 50):
         machine = FakeMachine()
         faults, fault = faults_on(machine), DiskFull(node=NODE, leave_mib=leave_mib)
+        assert bool(fault.aftermath) == (leave_mib == 0)
         faults.inject(fault)
         assert machine.refilled == (leave_mib == 0)
         faults.heal(fault)

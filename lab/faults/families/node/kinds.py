@@ -231,6 +231,12 @@ class DiskFull(NodeFault):
     leave_mib: int = Field(0, ge=0)
 
     @property
+    def aftermath(self) -> str:
+        if self.leave_mib:
+            return ""
+        return f"{self.node}'s kubelet may have evicted pods and removed images"
+
+    @property
     def _target(self) -> str:
         return "disk space"
 
