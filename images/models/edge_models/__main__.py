@@ -89,7 +89,7 @@ def run_feed(config: Config) -> None:
     # At a boot the server needs much longer than this program.
     while not serves(client, config.feed.model):
         time.sleep(LOOK_SECONDS)
-    Feed(config.feed, device.read, client.infer, Journal(config.requests, durable=False)).run()
+    Feed(config.feed, device.read, client.infer, Journal(config.requests)).run()
 
 
 def run_operator(config: Config) -> None:

@@ -275,17 +275,15 @@ def sync_folder(folder: Path) -> None:
 
 
 class Journal:
-    """Lines of JSON; with `durable`, each is on the disk when it is written.
+    """Lines of JSON; each is on the disk when it is written, so a loss of power takes none of them.
 
     Space for the next lines is reserved behind the file's end. When that is used up and the disk is
     full, lines wait in memory.
     """
 
-    def __init__(
-        self, path: Path, *, durable: bool = True, reserved_bytes: int = RESERVED_BYTES
-    ) -> None:
+    def __init__(self, path: Path, *, reserved_bytes: int = RESERVED_BYTES) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_DSYNC if durable else 0)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_DSYNC
         self._file = os.open(path, flags, 0o644)
         self._reserved = reserved_bytes
         self._until = 0

@@ -209,10 +209,9 @@ def test_a_state_is_written_whatever_a_write_that_was_cut_short_has_left(
     assert files_in(store.folder) == ["fetching", "state.json", "state.new", "versions"]
 
 
-@pytest.mark.parametrize("durable", [True, False])
-def test_a_journal_goes_on_with_the_space_that_it_has_reserved(disk: Path, durable: bool) -> None:
+def test_a_journal_goes_on_with_the_space_that_it_has_reserved(disk: Path) -> None:
     path = disk / "journal.jsonl"
-    journal = Journal(path, durable=durable, reserved_bytes=ROOM)
+    journal = Journal(path, reserved_bytes=ROOM)
     journal.add(number=0)
     with filled(disk):
         for number in range(1, 1000):
