@@ -10,7 +10,13 @@ import pytest
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.home import RunDir
 from edge_lab.core.process import end_processes, spawn
-from edge_lab.handle.hostprocesses import HostRole, _role, host_processes
+from edge_lab.handle.hostprocesses import (
+    HostRole,
+    _guest_mib,
+    _guest_size,
+    _role,
+    host_processes,
+)
 
 MIB = 1024 * 1024
 BUSY = f"x = bytearray({64 * MIB}); x[::4096] = b'x' * len(x[::4096]); print(1, flush=True)\n"
@@ -39,6 +45,29 @@ BUSY += "import time\nwhile time.process_time() < 0.3: pass\nprint(2, flush=True
 )
 def test_a_process_is_known_by_its_command(command: str, role: HostRole, name: str) -> None:
     assert _role(RunDir("default"), command) == (role, name)
+
+
+@pytest.mark.parametrize(
+    ("command", "mib"),
+    [
+        ("qemu-system-x86_64 -m 2048 -smp 2", 2048),
+        ("qemu-system-x86_64 -m size=2097152k -smp 2", 2048),
+        ("qemu-system-x86_64 -m 2G", 2048),
+        ("qemu-system-x86_64 -machine q35", None),
+    ],
+)
+def test_the_size_of_a_guest_is_known_by_its_command(command: str, mib: int | None) -> None:
+    assert _guest_size(command) == (None if mib is None else mib * 1024)
+
+
+def test_the_memory_of_the_guest_is_that_of_its_mapping(tmp_path: Path) -> None:
+    (tmp_path / "smaps").write_text(
+        "7f00-7f10 rwxp 00000000 00:00 0\nSize: 1048576 kB\nPss: 524288 kB\n"
+        "7f20-7f30 rw-p 00000000 00:00 0\nSize: 2097152 kB\nRss: 1048576 kB\nPss: 786432 kB\n"
+    )
+    assert _guest_mib(tmp_path, 2048 * 1024) == 768
+    assert _guest_mib(tmp_path, 512 * 1024) is None
+    assert _guest_mib(tmp_path / "ended", 2048 * 1024) is None
 
 
 @pytest.mark.slow(reason="starts a process and lets it work")

@@ -6,10 +6,12 @@ import statistics
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from edge_lab.bench import growth
 from edge_lab.bench.figures import Figure
 from edge_lab.bench.lifecycle import Times
 from edge_lab.bench.looks import LookTimes
 from edge_lab.bench.proofs import ProofTimes
+from edge_lab.bench.tables import table
 
 _HEAD = """\
 # Performance
@@ -20,24 +22,24 @@ time; ratios were measured side by side in one run. No test asserts any of these
 
 
 def performance_page(
-    machine: Mapping[str, object], times: Sequence[Times], figures: Sequence[Figure]
+    machine: Mapping[str, object],
+    times: Sequence[Times],
+    figures: Sequence[Figure],
+    sizes: Sequence[growth.Size] = (),
 ) -> str:
     """The complete docs/performance.md."""
     parts = [_HEAD, _machine(machine)]
     parts += [_lifecycle(lifecycle) for lifecycle in times]
+    if sizes:
+        parts.append(growth.section(sizes))
     if figures:
         parts.append(_fabric(figures))
     return "\n".join(parts)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines) + "\n"
-
-
 def _machine(machine: Mapping[str, object]) -> str:
     rows = [(key, value) for key, value in machine.items()]
-    return _table(("machine", ""), [("measured", f"{datetime.now(UTC):%Y-%m-%d}"), *rows])
+    return table(("machine", ""), [("measured", f"{datetime.now(UTC):%Y-%m-%d}"), *rows])
 
 
 def _lifecycle(times: Times) -> str:
@@ -46,7 +48,7 @@ def _lifecycle(times: Times) -> str:
     return (
         f"\n## Up and down: `{times.topology}`, {times.stack}, {times.accelerator}\n\n"
         "Artifacts and images were in the cache.\n\n"
-        + _table(("stage", "seconds"), rows)
+        + table(("stage", "seconds"), rows)
         + f"\nFrom power-on to SSH in the cold start, all nodes at the same time: {boots}. "
         f"Repeated boots: {times.reboots}. The checkpoint has {times.checkpoint_mib} MiB.\n"
         + _looks(times.looks)
@@ -66,7 +68,7 @@ def _looks(looks: LookTimes | None) -> str:
         "\n### Looks at the nodes\n\n"
         "Reading the state of the nodes, as the wait for nodes does; alternating in one lab, "
         f"{len(looks.client)} times each. Method: the docstring of `lab/bench/looks.py`.\n\n"
-        + _table(("read by", "median, s", "range, s", "kubectl / client"), rows)
+        + table(("read by", "median, s", "range, s", "kubectl / client"), rows)
     )
 
 
@@ -79,7 +81,7 @@ def _proofs(proofs: Sequence[ProofTimes]) -> str:
         "\n### Faults that prove themselves\n\n"
         "From the command until the effect, and from the heal until the recovery, was seen on the "
         f"node; {len(proofs[0].seen)} times each in this lab. Method: the docstring of "
-        "`lab/bench/proofs.py`.\n\n" + _table(head, rows)
+        "`lab/bench/proofs.py`.\n\n" + table(head, rows)
     )
 
 
@@ -102,7 +104,7 @@ def _fabric(figures: Sequence[Figure]) -> str:
         "\n## Fabric beside VDE\n\n"
         f"The same frames, alternating in one run; medians of {_rounds(figures)}. Method: the "
         "docstring of `lab/bench/fabric.py`.\n\n"
-        + _table(("what", "contender", "median", "range", "fabric / contender"), rows)
+        + table(("what", "contender", "median", "range", "fabric / contender"), rows)
     )
 
 

@@ -110,13 +110,20 @@ def _table(trace: StartTrace) -> RenderableType:
     if len(times) > SHOWN:
         parts.append(Text(f"and {len(times) - SHOWN} shorter steps: --html, --svg", style="dim"))
     if trace.processes:
-        processes = plain_table("processes on the host", "name", "what", "host memory", "CPU time")
+        processes = plain_table(
+            "processes on the host", "name", "what", "host memory", "of it the guest's", "CPU time"
+        )
         for process in trace.processes:
             processes.add_row(
                 escape(process.name),
                 process.role.value,
-                "–" if process.pss_mib is None else f"{process.pss_mib:.0f} MiB",
+                _mib(process.pss_mib),
+                _mib(process.guest_mib),
                 "–" if process.cpu_seconds is None else f"{process.cpu_seconds:.1f} s",
             )
         parts.append(processes)
     return Group(*parts)
+
+
+def _mib(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0f} MiB"

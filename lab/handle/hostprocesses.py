@@ -15,9 +15,11 @@ from edge_lab.core.home import RunDir
 from edge_lab.core.process import PROC, LabProcess, processes_of
 
 _GUEST = re.compile(r"qemu-system-\S+ .*?-name guest=(?P<name>[^\s,]+)")
+_GUEST_MEMORY = re.compile(r" -m (?:size=)?(?P<size>\d+)(?P<unit>[kKmMgG]?)")
 _DEVICE = re.compile(r"-m edge_lab\.devices --spec \S*/(?P<name>[^/\s]+)/[^/\s]+$")
 _TICKS = os.sysconf("SC_CLK_TCK")
 _KIB_PER_MIB = 1024
+_MAPPING = re.compile(r"[0-9a-f]+-[0-9a-f]+ ")
 
 
 class HostRole(StrEnum):
@@ -43,6 +45,8 @@ class HostProcess(BaseModel):
     pss_mib: float | None
     """Resident memory; a page shared by n processes counts as 1/n (Pss of smaps_rollup). None if
     the kernel does not report it."""
+    guest_mib: float | None = None
+    """Of it, the memory that the guest has touched. None if it is not a node."""
     cpu_seconds: float | None
     """Processor time, including ended child processes. None if the process has ended."""
 
@@ -57,7 +61,12 @@ def host_processes(run: RunDir, *, with_this: bool = False) -> tuple[HostProcess
 
 
 def _measured(run: RunDir, process: LabProcess) -> HostProcess:
-    return _seen(*_role(run, process.command), process.pid)
+    role, name = _role(run, process.command)
+    seen = _seen(role, name, process.pid)
+    if role is not HostRole.NODE:
+        return seen
+    guest = _guest_mib(PROC / str(process.pid), _guest_size(process.command))
+    return seen.model_copy(update={"guest_mib": guest})
 
 
 def _role(run: RunDir, command: str) -> tuple[HostRole, str]:
@@ -82,6 +91,27 @@ def _seen(role: HostRole, name: str, pid: int) -> HostProcess:
 def _pss(proc: Path) -> float | None:
     for line in _lines(proc / "smaps_rollup"):
         if line.startswith("Pss:"):
+            return round(int(line.split()[1]) / _KIB_PER_MIB, 1)
+    return None
+
+
+def _guest_size(command: str) -> int | None:
+    """KiB of the guest's memory, by QEMU's command line."""
+    found = _GUEST_MEMORY.search(command)
+    if found is None:
+        return None
+    return int(found["size"]) * {"k": 1, "g": 1 << 20}.get(found["unit"].lower(), 1 << 10)
+
+
+def _guest_mib(proc: Path, size_kib: int | None) -> float | None:
+    """PSS of the mapping of the guest's memory, which is known by its size (proc_pid_smaps(5))."""
+    is_guest = False
+    for line in _lines(proc / "smaps"):
+        if _MAPPING.match(line):
+            is_guest = False
+        elif line.startswith("Size:"):
+            is_guest = int(line.split()[1]) == size_kib
+        elif is_guest and line.startswith("Pss:"):
             return round(int(line.split()[1]) / _KIB_PER_MIB, 1)
     return None
 

@@ -20,7 +20,7 @@ from xml.etree import ElementTree as ET
 
 from edge_lab.core.errors import LabError
 from edge_lab.core.process import MARK
-from edge_lab.machines.emulated import kernel_arguments
+from edge_lab.machines.emulated import TRANSLATIONS_MIB, kernel_arguments
 from edge_lab.machines.guest import (
     MANAGEMENT_ADDRESS,
     MANAGEMENT_MAC,
@@ -146,6 +146,8 @@ def _processor(domain: ET.Element, spec: GuestSpec, accelerator: AcceleratorName
         ET.SubElement(features, "apic")
     if arch is Arch.AARCH64 and accelerator == "kvm":
         ET.SubElement(features, "gic", {"version": "host"})
+    if accelerator == "tcg" and TRANSLATIONS_MIB:
+        _text(ET.SubElement(features, "tcg"), "tb-cache", str(TRANSLATIONS_MIB), unit="MiB")
     if accelerator == "kvm":
         ET.SubElement(domain, "cpu", {"mode": "host-passthrough", "check": "none"})
     elif arch is Arch.X86_64:

@@ -38,6 +38,8 @@ aarch64 node used 30 % less CPU time, a riscv64 node one seventh less; with ten 
 less than that.
 """
 
+TRANSLATIONS_MIB = int(__import__("os").environ.get("LAB_TB", "0"))
+
 
 def kernel_arguments(arch: Arch, tsc_khz: int | None) -> str:
     """Kernel arguments. `tsc_khz` is the frequency of the host's counter (counter.py)."""

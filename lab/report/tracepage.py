@@ -59,15 +59,21 @@ def _steps(times: Sequence[StepTimes]) -> str:
 def _processes(processes: Sequence[HostProcess]) -> str:
     rows = []
     for process in processes:
-        memory = "–" if process.pss_mib is None else f"{process.pss_mib:.0f} MiB"
+        memory = "".join(f"<td>{_mib(mib)}</td>" for mib in (process.pss_mib, process.guest_mib))
         cpu = "–" if process.cpu_seconds is None else f"{process.cpu_seconds:.1f} s"
         name = f"{escape(process.name)}<small>{escape(process.role.value)}</small>"
-        rows.append(f'<tr><th scope="row">{name}</th><td>{memory}</td><td>{cpu}</td></tr>')
+        rows.append(f'<tr><th scope="row">{name}</th>{memory}<td>{cpu}</td></tr>')
     all_memory = sum(process.pss_mib or 0.0 for process in processes)
+    guests = sum(process.guest_mib or 0.0 for process in processes)
     all_cpu = sum(process.cpu_seconds or 0.0 for process in processes)
-    sums = f"<td><b>{all_memory:.0f} MiB</b></td><td><b>{all_cpu:.1f} s</b></td>"
+    figures = (f"{all_memory:.0f} MiB", f"{guests:.0f} MiB", f"{all_cpu:.1f} s")
+    sums = "".join(f"<td><b>{figure}</b></td>" for figure in figures)
     rows.append(f'<tr><th scope="row">all</th>{sums}</tr>')
-    return _table(("process", "host memory", "CPU time"), rows)
+    return _table(("process", "host memory", "of it the guest's", "CPU time"), rows)
+
+
+def _mib(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0f} MiB"
 
 
 def _table(titles: Iterable[str], rows: Iterable[str]) -> str:
