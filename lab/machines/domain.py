@@ -146,7 +146,7 @@ def _processor(domain: ET.Element, spec: GuestSpec, accelerator: AcceleratorName
         ET.SubElement(features, "apic")
     if arch is Arch.AARCH64 and accelerator == "kvm":
         ET.SubElement(features, "gic", {"version": "host"})
-    if accelerator == "tcg" and TRANSLATIONS_MIB:
+    if accelerator == "tcg":
         _text(ET.SubElement(features, "tcg"), "tb-cache", str(TRANSLATIONS_MIB), unit="MiB")
     if accelerator == "kvm":
         ET.SubElement(domain, "cpu", {"mode": "host-passthrough", "check": "none"})

@@ -38,7 +38,12 @@ aarch64 node used 30 % less CPU time, a riscv64 node one seventh less; with ten 
 less than that.
 """
 
-TRANSLATIONS_MIB = int(__import__("os").environ.get("LAB_TB", "0"))
+TRANSLATIONS_MIB = 256
+"""QEMU's cache of translated instructions. The default, 1 GiB for each machine, is full when a node
+has started: it keeps everything until it overflows, and then begins anew.
+
+With 256 MiB, QEMU took 0.8 GiB less of the host for each node (docs/performance.md).
+"""
 
 
 def kernel_arguments(arch: Arch, tsc_khz: int | None) -> str:

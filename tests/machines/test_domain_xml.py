@@ -23,6 +23,7 @@ from edge_lab.machines.domain import (
     kernel_command_line,
     wire_xml,
 )
+from edge_lab.machines.emulated import TRANSLATIONS_MIB
 from edge_lab.machines.guest import MANAGEMENT_ADDRESS, MANAGEMENT_MAC
 from edge_lab.topology import Arch
 from tests.budget import examples
@@ -59,6 +60,13 @@ def arguments(domain: ET.Element) -> list[str]:
 def test_each_architecture_has_the_domain_that_is_on_record(name: str, make_spec: MakeSpec) -> None:
     recorded = (SNAPSHOTS / f"{NODES[name].value}.xml").read_text()
     assert xml_of(make_spec(name)) == recorded
+
+
+def test_only_an_emulated_guest_has_a_cache_of_translations(make_spec: MakeSpec) -> None:
+    found = ET.fromstring(xml_of(make_spec("server"))).find("features/tcg/tb-cache")
+    assert found is not None
+    assert (found.text, found.attrib) == (str(TRANSLATIONS_MIB), {"unit": "MiB"})
+    assert ET.fromstring(xml_of(make_spec("server"), "kvm")).find("features/tcg") is None
 
 
 @pytest.mark.parametrize("name", NODES)

@@ -275,7 +275,7 @@ def sync_folder(folder: Path) -> None:
 
 
 class Journal:
-    """Lines of JSON; each is on the disk when it is written, so a loss of power takes none of them.
+    """Lines of JSON; each is on the disk when it is written, so a loss of power takes none.
 
     Space for the next lines is reserved behind the file's end. When that is used up and the disk is
     full, lines wait in memory.
