@@ -15,7 +15,14 @@ from edge_lab.addons.models.identities import (
     key_files,
     models_requests,
 )
-from edge_lab.addons.models.names import EDGE_MODEL, MODEL, MODELS, NAMESPACE, RUNTIME
+from edge_lab.addons.models.names import (
+    CLOUD_STAGE,
+    EDGE_MODEL,
+    MODEL,
+    MODELS,
+    NAMESPACE,
+    RUNTIME,
+)
 from edge_lab.addons.models.objects import (
     definitions,
     edge_model_manifest,
@@ -34,6 +41,7 @@ from edge_lab.addons.models.programs import (
 )
 from edge_lab.addons.models.versions import BASELINE
 from edge_lab.cluster.kubectl import NOT_YET
+from edge_lab.cluster.labels import REGION_LABEL
 from edge_lab.cluster.objects import Manifest
 from edge_lab.images import DebianPart
 from edge_lab.pki import InstalledCertificate, Request, TrustBundle
@@ -60,6 +68,13 @@ class Models(AddOn):
             )
 
         for index, node in enumerate(topology.nodes):
+            if node.labels.get(REGION_LABEL) == CLOUD_STAGE:
+                raise TopologyProblem(
+                    f"the region {CLOUD_STAGE!r} of {node.name!r} is the name of the last stage of "
+                    "a rollout, which has the server",
+                    ("nodes", index, "labels", REGION_LABEL),
+                    "Give the region another name.",
+                )
             if node.arch is Arch.AARCH64 and not (node.cpu_model or node.external):
                 raise TopologyProblem(
                     f"Debian's ONNX Runtime for arm64 does not run on the CPU of {node.name!r}: "

@@ -32,6 +32,7 @@ from edge_lab.addons.models.names import (
 )
 from edge_lab.addons.models.objects import definitions, rights, rollout_stages
 from edge_lab.addons.models.versions import BASELINE, versions_for
+from edge_lab.cluster.labels import REGION_LABEL
 from edge_lab.probes.endpoint import Reach
 from edge_lab.provisioning.provision import Provision
 from edge_lab.stacks import stack_names
@@ -179,6 +180,18 @@ def test_a_lab_without_a_boiler_is_refused(topology: Topology) -> None:
         check_addons(topology.model_copy(update={"devices": (), "links": links}))
     assert raised.value.loc == ("addons", 2)
     check_addons(topology)
+
+
+def test_a_region_with_the_name_of_the_servers_stage_is_refused(topology: Topology) -> None:
+    nodes = tuple(
+        node.model_copy(update={"labels": {REGION_LABEL: "cloud"}})
+        if node.name == "edge-riscv"
+        else node
+        for node in topology.nodes
+    )
+    with pytest.raises(TopologyProblem) as raised:
+        check_addons(topology.model_copy(update={"nodes": nodes}))
+    assert raised.value.loc == ("nodes", 2, "labels", REGION_LABEL)
 
 
 def test_labs_without_it_pay_nothing(topology: Topology) -> None:
