@@ -8,6 +8,7 @@ from typing import Any
 
 from edge_lab.addons.workload import NAMESPACE
 from edge_lab.addons.workload.manifests import IMAGE
+from edge_lab.core.errors import LabError
 from edge_lab.faults.kinds import Cut, DiskFull, Reboot
 from edge_lab.measuring.measures import COUNT, Measure
 from edge_lab.oracles.verdict import Verdict
@@ -89,7 +90,11 @@ class DeletionSide(WaitingSide):
     node: str
 
     def delete_and_reboot_offline(self, runtime: str, *, disk_full: bool) -> Deletion:
-        """The pod is deleted, with a full disk or without; then the node loses power offline."""
+        """The pod is deleted, with a full disk or without; then the node loses power offline.
+
+        Raises:
+            LabError: there is no evidence, which must not count as a failure that is expected.
+        """
         names, node = (DELETED, KEPT), self.node
         pods = [_pod(name, node) for name in names]
         with contextlib.ExitStack() as undo:
@@ -109,6 +114,11 @@ class DeletionSide(WaitingSide):
                 kept = self.seen(lambda: self._runs(KEPT), BACK_SECONDS)
                 returned = self.seen(lambda: self._runs(DELETED), HOLD_SECONDS)
             at_end = not self.seen(lambda: not self._runs(DELETED), END_SECONDS)
+        if not (ran and ended and kept):
+            raise LabError(
+                f"no evidence of a deleted pod on {node}: "
+                f"both pods ran: {ran}; the deleted one ended: {ended}; the other ran again: {kept}"
+            )
         return Deletion(node, runtime, disk_full, ran, ended, kept, returned, at_end)
 
     def _runs(self, name: str) -> bool:
