@@ -43,8 +43,8 @@ TRANSLATIONS_MIB = 256
 has started: it keeps everything until it overflows, and then begins anew.
 
 With 256 MiB, QEMU took 0.3 to 0.4 GiB of the host for each node besides the guest, instead of 1.2.
-A cold start took as much CPU time, or up to a tenth more (three nodes: 374 instead of 341 s; two: 196
-instead of 171 or 205 s; always with another lab beside it), an idle node up to a twelfth more.
+A cold start took as much CPU time, or up to a tenth more (three nodes: 374 instead of 341 s; two:
+196 instead of 171 or 205 s; always with another lab beside it), an idle node up to a twelfth more.
 """
 
 
