@@ -7,12 +7,13 @@ import json
 import shlex
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 from edge_lab.addons.models.content import ModelContent, model_content
 from edge_lab.addons.models.names import EDGE_MODEL, FOLDER, MODEL, NAMESPACE, PORT, TOOL
-from edge_lab.addons.models.objects import Stages, rollout_order, rollout_stages, stage_specs
+from edge_lab.addons.models.objects import Stages, rollout_order, rollout_stages
 from edge_lab.addons.models.programs import judged_device, period_ms
 from edge_lab.addons.models.records import (
     Act,
@@ -27,7 +28,7 @@ from edge_lab.faults.kinds import Cut, DiskFull, Profile, Reboot
 from edge_lab.observe.sandboxes import runtime_column
 from edge_lab.oracles.models.evidence import Step
 from suites.edges import uplink
-from suites.models.side import Said
+from suites.models.side import Said, canary_region
 from suites.waiting import WaitingSide
 
 ASK_SECONDS = 120.0
@@ -168,13 +169,8 @@ class LabSide(WaitingSide):
         place = (EDGE_MODEL, MODEL, "-n", NAMESPACE)
         self.lab.kubectl.patch(*place, patch={"spec": spec}, deadline=self.limit(ASK_SECONDS))
 
-    @contextlib.contextmanager
-    def canary(self, samples: int) -> Iterator[None]:
-        self._change({"stages": stage_specs(self.stages, samples)})
-        try:
-            yield
-        finally:
-            self._change({"stages": stage_specs(self.stages)})
+    def canary(self, samples: int) -> AbstractContextManager[None]:
+        return canary_region(self._change, self.stages, samples)
 
     # -- faults ------------------------------------------------------------------------------
 

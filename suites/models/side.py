@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from edge_lab.addons.models.objects import Stages, stage_specs
 from edge_lab.addons.models.records import Act, Requests
 from edge_lab.addons.models.versions import ModelVersion
 from edge_lab.oracles.models.evidence import Step
@@ -33,6 +35,19 @@ class Said:
         return self.observed == self.generation and self.phase == "Halted"
 
 
+@contextlib.contextmanager
+def canary_region(
+    change: Callable[[Mapping[str, Any]], None], stages: Stages, samples: int
+) -> Iterator[None]:
+    """The first stage is a canary region during the block. `change` is given what to change in the
+    spec of the EdgeModel."""
+    change({"stages": stage_specs(stages, samples)})
+    try:
+        yield
+    finally:
+        change({"stages": stage_specs(stages)})
+
+
 class Side(Protocol):
     """Nodes with a model, their cloud, and the faults of the scenarios."""
 
@@ -47,7 +62,7 @@ class Side(Protocol):
         ...
 
     @property
-    def stages(self) -> Mapping[str, Sequence[str]]:
+    def stages(self) -> Stages:
         """Nodes by the name of their stage, such as their region, in the order of rollouts."""
         ...
 

@@ -72,14 +72,18 @@ def _confirmed(rollout: RegionRollout, first: tuple[float, str] | None) -> list[
 
 
 def _complete(rollout: RegionRollout) -> list[str]:
-    problems = [
-        f"{tag or 'nothing'} serves on {node}, not {rollout.tag}"
-        for node, tag in rollout.serving.items()
-        if tag != rollout.tag
-    ]
+    problems = _not_serving(rollout, rollout.tag)
     if rollout.phase != "Complete":
         problems.append(f"the cloud says {rollout.phase!r}, not 'Complete'")
     return problems
+
+
+def _not_serving(rollout: RegionRollout, expected: str) -> list[str]:
+    return [
+        f"{tag or 'nothing'} serves on {node}, not {expected}"
+        for node, tag in rollout.serving.items()
+        if tag != expected
+    ]
 
 
 def _halted(rollout: RegionRollout, told: list[str]) -> list[str]:
@@ -99,11 +103,7 @@ def _halted(rollout: RegionRollout, told: list[str]) -> list[str]:
             problems.append(f"no evidence: {turn.node} had not promoted it before the change")
     if rollout.ended - halt.changed_at < LEAST_SECONDS:
         problems.append("no evidence: it ended too soon after the change")
-    problems += [
-        f"{tag or 'nothing'} serves on {node}, not {rollout.previous}"
-        for node, tag in rollout.serving.items()
-        if tag != rollout.previous
-    ]
+    problems += _not_serving(rollout, rollout.previous)
     if rollout.phase != "Halted":
         problems.append(f"the cloud says {rollout.phase!r}, not 'Halted'")
     return problems

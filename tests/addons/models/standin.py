@@ -8,6 +8,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 
 from edge_lab.addons.models.content import model_content
 from edge_lab.addons.models.names import MODEL, NAMESPACE
-from edge_lab.addons.models.objects import Stages, stage_specs
+from edge_lab.addons.models.objects import Stages
 from edge_lab.addons.models.records import Act, Requests, parse_acts, parse_requests
 from edge_lab.addons.models.versions import ModelVersion
 from edge_lab.cluster.kubectl import NOT_YET
@@ -23,7 +24,7 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import DeadlineExceeded, LabError
 from edge_lab.devices.points import SETPOINT_REGISTER
 from edge_lab.oracles.models.evidence import Step
-from suites.models.side import Said
+from suites.models.side import Said, canary_region
 from tests.addons.models.site import Site, command, environment
 from tests.smalldisk import filled
 
@@ -117,13 +118,8 @@ class NativeSide:
         kubectl, limit = self.site.plane.kubectl, Deadline.scaled(SECONDS)
         kubectl.patch(*place, patch={"spec": spec}, deadline=limit)
 
-    @contextlib.contextmanager
-    def canary(self, samples: int) -> Iterator[None]:
-        self._change({"stages": stage_specs(self.stages, samples)})
-        try:
-            yield
-        finally:
-            self._change({"stages": stage_specs(self.stages)})
+    def canary(self, samples: int) -> AbstractContextManager[None]:
+        return canary_region(self._change, self.stages, samples)
 
     def _run(self, node: str, *words: str) -> str:
         done = subprocess.run(
