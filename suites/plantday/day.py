@@ -32,10 +32,16 @@ class Activity:
 
     at: float
     until: float
-    """While it fails because of a fault in progress, it is tried again until then."""
+    """The end of its slot: while it fails because of a fault in progress, it is tried again until
+    then."""
     action: Action
     after_refusal: bool = False
-    """It waits, until its slot ends, for the bad model to be refused."""
+    """It waits for the bad model to be refused: on a slow host longer than its slot."""
+
+    @property
+    def last_until(self) -> float:
+        """When it is done at the latest, as a share of the day."""
+        return QUIET if self.after_refusal else self.until
 
 
 DAY: tuple[Activity, ...] = (

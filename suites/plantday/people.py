@@ -80,7 +80,7 @@ class People:
             self.check()
 
     def _do(self, activity: Activity, day: Day, clock: Clock, deadline: Deadline) -> None:
-        ends = day.at(activity.until)
+        ends = day.at(activity.last_until)
         tries = 0
         self._name = ""
         while True:
