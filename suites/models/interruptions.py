@@ -48,7 +48,10 @@ def cut_update(side: Side, node: str, *, reset: bool = False) -> CutUpdate:
     with side.slow_cloud():
         side.want(tag)
         has_part(side, node, tag)
-        with side.offline(node):
+        with contextlib.ExitStack() as heal:
+            # All of them: one whose neighbour is online fetches through the neighbour's cache.
+            for other in side.nodes:
+                heal.enter_context(side.offline(other))
             cut = side.now()
             at_cut = side.collected(node, tag)
             if reset:
