@@ -23,7 +23,7 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import EdgeLabError
 from edge_lab.core.step import Phase, StepEvent, listening
 from edge_lab.handle.hostprocesses import HostProcess, HostRole, host_processes
-from edge_lab.topology import Arch, Topology
+from edge_lab.topology import Topology
 
 NAME = "growth"
 SERVER_MIB, EDGE_MIB = 2048, 1024
@@ -74,7 +74,7 @@ def _mib(processes: Iterable[HostProcess], role: HostRole | None = None) -> floa
     )
 
 
-def topology_of(nodes: int, arch: Arch = Arch.X86_64) -> Topology:
+def topology_of(nodes: int) -> Topology:
     """A server and `nodes` - 1 edge nodes."""
     edges = [f"edge-{number}" for number in range(1, nodes)]
     addresses = {"server": "10.77.0.1"}
@@ -89,7 +89,7 @@ def topology_of(nodes: int, arch: Arch = Arch.X86_64) -> Topology:
                 *(
                     {
                         "name": edge,
-                        "arch": arch.value,
+                        "arch": "x86_64",
                         "role": "edge",
                         "memory": EDGE_MIB,
                         "cpus": 1,

@@ -90,6 +90,7 @@ def _of_running(lab: str | None) -> Path:
 
 def _table(trace: StartTrace) -> RenderableType:
     from edge_lab.evidence.steptimes import step_times
+    from edge_lab.handle.hostprocesses import mib_text
     from edge_lab.report.tracepage import slowest
     from edge_lab.report.tracewaterfall import heading, seconds
 
@@ -117,13 +118,9 @@ def _table(trace: StartTrace) -> RenderableType:
             processes.add_row(
                 escape(process.name),
                 process.role.value,
-                _mib(process.pss_mib),
-                _mib(process.guest_mib),
+                mib_text(process.pss_mib),
+                mib_text(process.guest_mib),
                 "–" if process.cpu_seconds is None else f"{process.cpu_seconds:.1f} s",
             )
         parts.append(processes)
     return Group(*parts)
-
-
-def _mib(value: float | None) -> str:
-    return "–" if value is None else f"{value:.0f} MiB"

@@ -8,8 +8,9 @@ from edge_lab.core.errors import InputError
 from edge_lab.topology import Node, Topology
 
 ROLE_LABEL = "edge-lab.local/role"
-REGION_LABEL = "topology.kubernetes.io/region"
 """server or edge; on every node."""
+REGION_LABEL = "topology.kubernetes.io/region"
+"""The region of a node: from the topology, or from its node pool."""
 
 _NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _PREFIX = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")

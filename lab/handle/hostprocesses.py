@@ -51,6 +51,11 @@ class HostProcess(BaseModel):
     """Processor time, including ended child processes. None if the process has ended."""
 
 
+def mib_text(value: float | None) -> str:
+    """For tables; a dash if it is not known."""
+    return "–" if value is None else f"{value:.0f} MiB"
+
+
 def host_processes(run: RunDir, *, with_this: bool = False) -> tuple[HostProcess, ...]:
     """The processes of the lab in `run`, nodes first; `with_this`: the calling process too."""
     found = [_measured(run, process) for process in processes_of(run.path)]

@@ -8,7 +8,7 @@ from html import escape
 from edge_lab.core.steprecord import Outcome
 from edge_lab.evidence.steptimes import StepTimes, step_times
 from edge_lab.evidence.trace import StartTrace
-from edge_lab.handle.hostprocesses import HostProcess
+from edge_lab.handle.hostprocesses import HostProcess, mib_text
 from edge_lab.report.matrixpage import matrix_page
 from edge_lab.report.tracewaterfall import heading, seconds, waterfall_svg
 
@@ -59,7 +59,9 @@ def _steps(times: Sequence[StepTimes]) -> str:
 def _processes(processes: Sequence[HostProcess]) -> str:
     rows = []
     for process in processes:
-        memory = "".join(f"<td>{_mib(mib)}</td>" for mib in (process.pss_mib, process.guest_mib))
+        memory = "".join(
+            f"<td>{mib_text(mib)}</td>" for mib in (process.pss_mib, process.guest_mib)
+        )
         cpu = "–" if process.cpu_seconds is None else f"{process.cpu_seconds:.1f} s"
         name = f"{escape(process.name)}<small>{escape(process.role.value)}</small>"
         rows.append(f'<tr><th scope="row">{name}</th>{memory}<td>{cpu}</td></tr>')
@@ -70,10 +72,6 @@ def _processes(processes: Sequence[HostProcess]) -> str:
     sums = "".join(f"<td><b>{figure}</b></td>" for figure in figures)
     rows.append(f'<tr><th scope="row">all</th>{sums}</tr>')
     return _table(("process", "host memory", "of it the guest's", "CPU time"), rows)
-
-
-def _mib(value: float | None) -> str:
-    return "–" if value is None else f"{value:.0f} MiB"
 
 
 def _table(titles: Iterable[str], rows: Iterable[str]) -> str:

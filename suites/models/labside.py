@@ -157,7 +157,6 @@ class LabSide(WaitingSide):
             observed=int(status.get("observedGeneration", 0)),
             phase=str(status.get("phase", "")),
             nodes=status.get("nodes", {}),
-            message=str(status.get("message", "")),
         )
 
     def want(self, tag: str) -> None:

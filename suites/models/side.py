@@ -24,7 +24,6 @@ class Said:
     phase: str
     nodes: Mapping[str, Mapping[str, str]]
     """By node: phase, tag, digest, reason."""
-    message: str = ""
 
     @property
     def complete(self) -> bool:

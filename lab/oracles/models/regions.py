@@ -79,10 +79,11 @@ def _complete(rollout: RegionRollout) -> list[str]:
 
 
 def _not_serving(rollout: RegionRollout, expected: str) -> list[str]:
+    nodes = (turn.node for turn in (*rollout.canary, *rollout.others))
     return [
-        f"{tag or 'nothing'} serves on {node}, not {expected}"
-        for node, tag in rollout.serving.items()
-        if tag != expected
+        f"{rollout.serving.get(node) or 'nothing'} serves on {node}, not {expected}"
+        for node in nodes
+        if rollout.serving.get(node) != expected
     ]
 
 

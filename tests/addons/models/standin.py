@@ -106,7 +106,6 @@ class NativeSide:
             int(status.get("observedGeneration", 0)),
             str(status.get("phase", "")),
             status.get("nodes", {}),
-            str(status.get("message", "")),
         )
 
     def want(self, tag: str) -> None:

@@ -70,6 +70,8 @@ def test_the_wait_for_the_canary_region_is_measured() -> None:
         (replace(GOOD, others=(B, replace(C, told=31.0))), "24 samples are needed"),
         (replace(GOOD, canary=(replace(A, ended=None),)), "had not promoted"),
         (replace(GOOD, serving={**GOOD.serving, "c": OLD}), "serves on c"),
+        (replace(GOOD, serving={}), "nothing serves on a"),
+        (replace(HALTED, serving={}), "nothing serves on a"),
         (replace(GOOD, phase="Progressing"), "the cloud says"),
         (replace(HALTED, others=(B,)), "b were told"),
         (replace(HALTED, canary=(A,)), "no evidence"),
