@@ -1,4 +1,7 @@
-"""Short runs of Go's own fuzzing of what reads foreign bytes. `make fuzz` runs them for longer."""
+"""Short runs of Go's own fuzzing of what reads foreign bytes. `make fuzz` runs them for longer.
+
+A number of inputs instead of a time: when a time ends, `go test` before Go 1.27 may report "context
+deadline exceeded" for a target in which nothing was found (golang/go#75804)."""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ from tests.golang import build, go
 
 pytestmark = pytest.mark.slow(reason="compiles Go with instrumentation, and fuzzes for seconds")
 
-SECONDS = 5
+INPUTS = 10_000
+"""At most ten seconds for the slowest target, two for the others."""
 FUZZ = IMAGES / "go" / "workload" / "internal"
 TARGETS = sorted(
     (file.parent.name, name)
@@ -25,13 +29,13 @@ def test_the_targets_are_found() -> None:
 
 
 @pytest.mark.parametrize(("package", "target"), TARGETS)
-def test_nothing_is_found_in_seconds(
+def test_nothing_is_found(
     package: str, target: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     build("workload", tmp_path_factory.mktemp("go") / "edge")  # or a skip
     done = go(
         "workload",
         *("test", f"./internal/{package}", "-run=^$", f"-fuzz=^{target}$"),
-        *(f"-fuzztime={SECONDS}s", "-parallel=2"),
+        *(f"-fuzztime={INPUTS}x", "-parallel=2"),
     )
     assert done.returncode == 0, done.stdout + done.stderr
