@@ -110,7 +110,7 @@ class Archive:
 def is_archived(run: Evidence) -> bool:
     """Whether the object storage has all samples that it will ever have of an outage: nothing is
     missing, or it has those of a whole block later, since blocks are uploaded in order."""
-    if not run.served or not compare(run.served, run.stored).missing:
+    if not run.served or not compare(run.served, run.stored, failed=run.failed).missing:
         return True
     newest = max((sample.time for sample in run.stored), default=0)
     return newest > run.served[-1].time + 60 * BLOCK_MINUTES * NANOSECONDS
@@ -118,7 +118,8 @@ def is_archived(run: Evidence) -> bool:
 
 def _with_upload(evidence: Evidence, blocks: Iterable[Block], healed: float) -> Evidence:
     """With the time from the heal until all of its blocks were uploaded, if nothing is missing."""
-    if not evidence.served or compare(evidence.served, evidence.stored).missing:
+    count = compare(evidence.served, evidence.stored, failed=evidence.failed)
+    if not evidence.served or count.missing:
         return replace(evidence, drained_s=None, bytes_sent=None)
     last = evidence.served[-1].time / NANOSECONDS
     uploaded = [

@@ -27,6 +27,8 @@ class Evidence:
     bytes_sent: float | None = None
     """Bytes that the sender has written to the cloud, by its own counter, from the first mark
     on."""
+    failed: tuple[int, ...] = ()
+    """Timestamps of the scrapes that the sender reports as failed, ns since 1970."""
     untrue: tuple[int, ...] = ()
     """Numbers that were served with a step that is not in the device's ground truth."""
 

@@ -59,6 +59,7 @@ def judge_samples(
         after=min(numbers) - 1,
         until=max(numbers),
         tolerance=tolerance_s,
+        failed=evidence.failed,
     )
     allowed = _allowed(evidence, count, allowance)
     lost = [scrape for scrape in count.missing if scrape.number not in allowed]
@@ -76,7 +77,8 @@ def judge_samples(
         gaps.append(f"{len(count.missing) - len(lost)} of them are allowed: {allowance.why}")
     head = (
         f"{evidence.sender}: {count.served} served, {count.stored} in the view, "
-        f"{count.doubtful} doubtful; marks {dict(evidence.marks)}"
+        f"{count.doubtful} doubtful, {len(count.unscraped)} reported as failed; "
+        f"marks {dict(evidence.marks)}"
     )
     return Verdict(
         node=evidence.node,
@@ -99,7 +101,8 @@ def judge_sender(
 def _no_evidence(evidence: Evidence, count: Count) -> Sequence[str]:
     found = []
     before, heal = evidence.marks.get(BEFORE, 0), evidence.marks.get(HEAL, 0)
-    during = sum(before < scrape.number <= heal for scrape in evidence.served)
+    numbers = {scrape.number for scrape in evidence.served} - set(count.unscraped)
+    during = sum(before < number <= heal for number in numbers)
     if during < LEAST_SERVED:
         found.append(f"no evidence: only {during} scrapes during the fault")
     missing = {scrape.number for scrape in count.missing}

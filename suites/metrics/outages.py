@@ -95,7 +95,8 @@ class Outage:
         since = self.began - behind
         drained = self._settle(since, ahead)
         served = {node: metrics.served(node) for node in metrics.nodes}
-        stored, series = metrics.all_stored(since=since, ahead=ahead), metrics.series()
+        stored, failed = metrics.all_stored(since=since, ahead=ahead)
+        series = metrics.series()
         shown = {name for by in served.values() for row in by.values() for name in row[-1].devices}
         steps = metrics.device_steps(shown)
         for key in metrics.keys:
@@ -106,6 +107,7 @@ class Outage:
                 runtime=metrics.runtime(key.node),
                 served=judged,
                 stored=stored.get(key, ()),
+                failed=failed.get(key, ()),
                 marks={name: numbers[key] for name, numbers in self.marks.items()},
                 drained_s=drained[key],
                 series=series.get(key, 0),
@@ -139,8 +141,15 @@ class Outage:
         quiet = metrics.limit(SETTLED_SECONDS)
         while not (limit.expired or quiet.expired) and None in drained.values():
             stored = metrics.stored(since=since, ahead=ahead, devices=False)
+            failed = metrics.failed(since=since, ahead=ahead)
             left = {
-                key: len(compare(self._judged(served, key), stored.get(key, ())).missing)
+                key: len(
+                    compare(
+                        self._judged(served, key),
+                        stored.get(key, ()),
+                        failed=failed.get(key, ()),
+                    ).missing
+                )
                 for key in metrics.keys
             }
             if left != missing:

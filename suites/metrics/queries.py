@@ -157,15 +157,36 @@ class Metrics:
             )
         return found
 
-    def all_stored(self, *, since: float, ahead: float) -> Mapping[Origin, tuple[Stored, ...]]:
-        """As `stored`; a view whose response is partial is queried again."""
-        (found,) = self.limit(ASK_SECONDS).wait_for(
+    def failed(
+        self, *, since: float, ahead: float, whole: bool = False
+    ) -> Mapping[Origin, tuple[int, ...]]:
+        """Timestamps of the scrapes that senders report as failed, ns; the window is that of
+        `stored`."""
+        until = time.time() + MARGIN_SECONDS + ahead
+        found: dict[Origin, tuple[int, ...]] = {}
+        for view in self.views:
+            found |= view.failed(
+                self.server,
+                self.limit(ASK_SECONDS),
+                seconds=until - since + MARGIN_SECONDS,
+                time=until,
+                whole=whole,
+            )
+        return found
+
+    def all_stored(
+        self, *, since: float, ahead: float
+    ) -> tuple[Mapping[Origin, tuple[Stored, ...]], Mapping[Origin, tuple[int, ...]]]:
+        """`stored` and `failed`; views whose response is partial are queried again."""
+        return self.limit(ASK_SECONDS).wait_for(
             "complete responses",
-            lambda: (self.stored(since=since, ahead=ahead, whole=True),),
+            lambda: (
+                self.stored(since=since, ahead=ahead, whole=True),
+                self.failed(since=since, ahead=ahead, whole=True),
+            ),
             every=2.0,
             transient=(LabError,),
         )
-        return found
 
     def series(self) -> dict[Origin, int]:
         """The number of series in its view for each sender."""

@@ -83,11 +83,11 @@ def _event_missing(day: DayEvidence) -> DayEvidence:
 
 
 def _metric_lost(day: DayEvidence) -> DayEvidence:
-    """The newest one, which no loss of power excuses."""
+    """The newest one, which no loss of power and no failed scrape excuses."""
     evidence, *others = day.metrics
     last = max(sample.number for sample in evidence.served if not sample.doubtful)
     stored = tuple(sample for sample in evidence.stored if sample.number != last)
-    return replace(day, metrics=(replace(evidence, stored=stored), *others))
+    return replace(day, metrics=(replace(evidence, stored=stored, failed=()), *others))
 
 
 def _old_twin(day: DayEvidence) -> DayEvidence:

@@ -3,6 +3,7 @@
 served     numbers that the exporter logged, between the first and the last that are judged
 missing    of those, the ones that the view does not have, as contiguous gaps
 doubtful   served so slowly that the sender may have timed out: not required in the view
+unscraped  served, but the sender reports that the scrape failed, as after a timeout: not required
 repeated   numbers that the view has with more than one timestamp
 wrong      samples whose device values differ from those served with that number
 unknown    numbers that were never served
@@ -14,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from edge_lab.addons.metrics.names import SCRAPE_SECONDS
 from edge_lab.addons.metrics.records import NANOSECONDS, Served, Stored
 
 TOLERANCE_SECONDS = 2.0
@@ -55,6 +57,7 @@ class Count:
     """Distinct served numbers that arrived."""
     doubtful: int
     gaps: tuple[Gap, ...] = ()
+    unscraped: tuple[int, ...] = ()
     repeated: tuple[int, ...] = ()
     wrong: tuple[int, ...] = ()
     unknown: tuple[int, ...] = ()
@@ -77,11 +80,13 @@ def compare(
     after: int = 0,
     until: int | None = None,
     tolerance: float = TOLERANCE_SECONDS,
+    failed: Iterable[int] = (),
 ) -> Count:
     """Compares a view with the numbers in (`after`, `until`].
 
     Numbers begin with 1 without gaps; a number in between that is not in `served` was never
-    served.
+    served. `failed` are the timestamps of the scrapes that the sender reports as failed, in ns;
+    each explains at most one missing number.
     """
     last = max((scrape.number for scrape in served), default=0) if until is None else until
     judged = {scrape.number: scrape for scrape in served if after < scrape.number <= last}
@@ -89,12 +94,15 @@ def compare(
     for sample in stored:
         if after < sample.number and (until is None or sample.number <= until):
             by_number.setdefault(sample.number, []).append(sample)
+    absent = [judged[number] for number in sorted(judged) if number not in by_number]
+    unscraped = _unscraped(absent, failed, tolerance)
     known = {number: judged[number] for number in sorted(by_number.keys() & judged.keys())}
     return Count(
         served=len(judged),
         stored=len(known),
         doubtful=sum(scrape.doubtful for scrape in judged.values()),
-        gaps=tuple(_gaps(judged[number] for number in sorted(judged) if number not in by_number)),
+        gaps=tuple(_gaps(scrape for scrape in absent if scrape.number not in unscraped)),
+        unscraped=tuple(sorted(unscraped)),
         repeated=tuple(
             number
             for number, samples in sorted(by_number.items())
@@ -115,6 +123,21 @@ def compare(
             )
         ),
     )
+
+
+def _unscraped(absent: Iterable[Served], failed: Iterable[int], tolerance: float) -> frozenset[int]:
+    """The numbers whose scrape is one of those reported as failed: it was due before the response,
+    by at most its timeout and `tolerance`."""
+    reports = sorted(failed)
+    found = []
+    for scrape in absent:
+        earliest = scrape.time - (SCRAPE_SECONDS + tolerance) * NANOSECONDS
+        report = next((due for due in reports if earliest <= due <= scrape.time), None)
+        if report is not None:
+            reports.remove(report)
+            if not scrape.doubtful:
+                found.append(scrape.number)
+    return frozenset(found)
 
 
 def _gaps(missing: Iterable[Served]) -> Iterable[Gap]:

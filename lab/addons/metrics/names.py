@@ -47,6 +47,10 @@ SCRAPE_SECONDS = 2
 
 SCRAPES = "edge_lab_scrapes_total"
 """Counts the scrapes of the sender: no two samples have the same value, even after reboots."""
+JOB = "edge-lab"
+"""The scrape job of a sender."""
+UP = f'up{{job="{JOB}"}}'
+"""A sender's own report of each scrape: 1 if it got a response, otherwise 0."""
 DEVICE_SEQUENCE = "edge_lab_device_sequence"
 """By device, the number of the last step that the node's sampler has read, which can be found in
 the device's ground truth."""

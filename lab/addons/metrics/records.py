@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge_lab.addons.metrics.names import DEVICE_SEQUENCE, SCRAPES
+from edge_lab.addons.metrics.names import DEVICE_SEQUENCE, SCRAPES, UP
 from edge_lab.core.errors import LabError
 
 NANOSECONDS = 1_000_000_000
@@ -137,12 +137,24 @@ def stored_samples(
     }
 
 
+def failed_scrapes(reports: Sequence[Answer]) -> dict[Origin, tuple[int, ...]]:
+    """By sender, the timestamps of the scrapes that it reports as failed (its `up` is 0), ns since
+    1970."""
+    return {
+        report.origin: tuple(
+            sorted(round(time * NANOSECONDS) for time, value in report.samples if not value)
+        )
+        for report in reports
+    }
+
+
 def selector(name: str, node: str, sender: str) -> str:
     """The selector of the series of one sender on one node."""
     return f'{name}{{node="{node}",sender="{sender}"}}'
 
 
-def queries(seconds: float) -> tuple[str, str]:
-    """The queries for `stored_samples`: all raw samples of the last `seconds`."""
+def queries(seconds: float) -> tuple[str, str, str]:
+    """The queries for `stored_samples` and `failed_scrapes`: all raw samples of the last
+    `seconds`."""
     window = f"[{int(seconds) + 1}s]"
-    return SCRAPES + window, DEVICE_SEQUENCE + window
+    return SCRAPES + window, DEVICE_SEQUENCE + window, UP + window

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge_lab.addons.metrics.names import (
+    JOB,
     METRICS,
     PROMETHEUS_PROGRAM,
     QUERY_PORT,
@@ -117,7 +118,7 @@ def _scraping(place: Place, name: str) -> dict[str, Any]:
         },
         "scrape_configs": [
             {
-                "job_name": "edge-lab",
+                "job_name": JOB,
                 "metrics_path": f"/metrics/{name}",
                 "static_configs": [{"targets": [place.exporter]}],
             }

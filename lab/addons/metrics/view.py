@@ -16,6 +16,7 @@ from edge_lab.addons.metrics.records import (
     Answer,
     Origin,
     Stored,
+    failed_scrapes,
     parse_answer,
     queries,
     stored_samples,
@@ -75,11 +76,27 @@ class View:
     ) -> Mapping[Origin, tuple[Stored, ...]]:
         """All samples of the `seconds` before `time`, which is in seconds since 1970; with the
         values of `devices`, if requested. With `whole`, LabError if a response is partial."""
-        counts, sequences = queries(seconds)
+        counts, sequences, _ = queries(seconds)
         at = f"{time:.3f}"
         return stored_samples(
             self.query(server, counts, deadline, whole=whole, time=at),
             self.query(server, sequences, deadline, whole=whole, time=at) if devices else (),
+        )
+
+    def failed(
+        self,
+        server: MachineAccess,
+        deadline: Deadline,
+        *,
+        seconds: float,
+        time: float,
+        whole: bool = False,
+    ) -> Mapping[Origin, tuple[int, ...]]:
+        """Timestamps of the scrapes that senders report as failed, ns; parameters as for
+        `stored`."""
+        _, _, reports = queries(seconds)
+        return failed_scrapes(
+            self.query(server, reports, deadline, whole=whole, time=f"{time:.3f}")
         )
 
 

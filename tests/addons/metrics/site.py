@@ -224,7 +224,7 @@ class Site:
         return parse_answer(answer)
 
     def stored(self, sender: str) -> tuple[Stored, ...]:
-        counts, devices = queries(3600)
+        counts, devices, _ = queries(3600)
         found = stored_samples(self.query(counts), self.query(devices))
         return found.get(Origin(NODE, sender), ())
 

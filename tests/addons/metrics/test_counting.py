@@ -36,6 +36,31 @@ def test_nothing_at_all_is_not_judged_whole_by_chance() -> None:
     assert compare([], []) == Count(served=0, stored=0, doubtful=0)
 
 
+def test_a_scrape_that_the_sender_reports_as_failed_is_not_required() -> None:
+    truth = served(20)
+    lost = [truth[6], truth[7]]
+    left = stored([scrape for scrape in truth if scrape not in lost])
+    reports = [scrape.time - 300_000_000 for scrape in lost]
+    count = compare(truth, left, failed=reports)
+    assert (count.unscraped, count.gaps) == ((7, 8), ())
+
+
+def test_a_report_of_a_failed_scrape_explains_one_missing_sample() -> None:
+    truth = served(20)
+    left = stored(truth[:6] + truth[8:])
+    count = compare(truth, left, failed=[truth[6].time])
+    assert count.unscraped == (7,)
+    assert [scrape.number for scrape in count.missing] == [8]
+
+
+@pytest.mark.parametrize("seconds", [-5.0, 0.5, 60.0])
+def test_a_report_of_another_time_explains_nothing(seconds: float) -> None:
+    truth = served(20)
+    left = stored(truth[:6] + truth[7:])
+    count = compare(truth, left, failed=[truth[6].time + int(seconds * NANOSECONDS)])
+    assert [scrape.number for scrape in count.missing] == [7]
+
+
 def test_a_gap_is_counted_sample_by_sample() -> None:
     truth = served(20)
     (gap,) = compare(truth, stored(truth[:5] + truth[9:])).gaps

@@ -5,6 +5,7 @@ By the lab's own configurations, exporter and count, and the outages and judges 
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +17,10 @@ from edge_lab.addons.metrics.receiver import LOOKBACK_SECONDS
 from edge_lab.addons.metrics.records import Origin
 from edge_lab.addons.metrics.senders import WRITERS
 from edge_lab.addons.tlsfiles import CA, CERTIFICATE, KEY
+from edge_lab.core.deadline import Deadline
 from edge_lab.pki import IdentityRequest, Pki
 from suites.metrics.evidence import BEFORE, RESET, Evidence
-from suites.metrics.judging import AFTER_KILL, NOTHING, judge_line, judge_samples
+from suites.metrics.judging import AFTER_KILL, LEAST_SERVED, NOTHING, judge_line, judge_samples
 from suites.metrics.outages import LINE_STEP, Outage, killed_while_offline
 from suites.metrics.senders import LOSE_BY_RESET
 from tests.addons.fetch import suites
@@ -75,6 +77,36 @@ def test_what_a_kill_of_the_senders_alone_costs_is_what_is_declared(
     killed: Outage, sender: str
 ) -> None:
     is_as_declared(of(killed, sender))
+
+
+@pytest.fixture(scope="module")
+def frozen(disturbed: Disturbed[Site]) -> Outage:
+    """The exporter does not answer until each sender has reported a failed scrape."""
+    metrics, outage = disturbed.metrics, Outage(disturbed.metrics)
+    with outage.watched():
+        exporter = disturbed.site.running["exporter"]
+        exporter.send_signal(signal.SIGSTOP)
+        try:
+            Deadline.after(60).wait_for(
+                "each sender reports a failed scrape",
+                lambda: all(
+                    metrics.failed(since=outage.began, ahead=0.0).get(key) for key in metrics.keys
+                ),
+            )
+        finally:
+            exporter.send_signal(signal.SIGCONT)
+        metrics.until_served(LEAST_SERVED)
+    return outage
+
+
+@pytest.mark.parametrize("sender", WRITERS)
+def test_scrapes_that_time_out_are_reported_as_failed_and_not_required(
+    frozen: Outage, sender: str
+) -> None:
+    evidence = of(frozen, sender)
+    assert evidence.failed
+    verdict = judge_samples(evidence)
+    assert verdict.passed, str(verdict)
 
 
 def is_as_declared(evidence: Evidence) -> None:

@@ -13,6 +13,7 @@ from edge_lab.addons.metrics.records import (
     Origin,
     Served,
     Stored,
+    failed_scrapes,
     parse_answer,
     parse_served,
     queries,
@@ -91,6 +92,18 @@ def test_samples_of_one_sender_and_one_stamp_belong_together() -> None:
     }
 
 
+def test_a_scrape_whose_up_is_0_is_reported_as_failed() -> None:
+    reports = [series("agent", (10.0, 0.0), (8.0, 1.0), (6.0, 0.0)), series("vmagent", (8.0, 1.0))]
+    assert failed_scrapes(reports) == {
+        Origin("edge-arm", "agent"): (6_000_000_000, 10_000_000_000),
+        Origin("edge-arm", "vmagent"): (),
+    }
+
+
 def test_queries_are_for_raw_samples() -> None:
-    assert queries(60.2) == ("edge_lab_scrapes_total[61s]", "edge_lab_device_sequence[61s]")
+    assert queries(60.2) == (
+        "edge_lab_scrapes_total[61s]",
+        "edge_lab_device_sequence[61s]",
+        'up{job="edge-lab"}[61s]',
+    )
     assert selector("up", "edge-arm", "agent") == 'up{node="edge-arm",sender="agent"}'

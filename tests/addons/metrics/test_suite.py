@@ -53,6 +53,12 @@ def value(verdict: Verdict, name: str) -> float | None:
     return found
 
 
+def test_a_sample_whose_scrape_failed_is_not_lost() -> None:
+    run = evidence(missing=frozenset({30}))
+    assert not judge_samples(run).passed
+    assert judge_samples(replace(run, failed=(sample(30).time,))).passed
+
+
 def test_a_run_without_a_loss_passes_with_its_figures() -> None:
     verdict = judge_samples(evidence())
     assert verdict.passed, str(verdict)
