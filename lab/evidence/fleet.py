@@ -185,7 +185,17 @@ class Eviction(_Frozen):
     pod: str
     node: str
     time: int
-    """ns since 1970 of the host."""
+    """When the mark was seen, ns since 1970 of the host."""
+    decided: int | None = None
+    """When the control plane decided it, ns since 1970 by the server's clock, rounded down to a
+    second; None if the pod does not say it."""
+    reason: str = ""
+    """The reason that the pod gives, such as DeletionByTaintManager."""
+
+    @property
+    def no_later_than(self) -> int:
+        """The decision, or, if it is unknown, when the mark was seen."""
+        return self.time if self.decided is None else self.decided
 
 
 class HerdEvidence(_Frozen):
@@ -208,6 +218,8 @@ class HerdEvidence(_Frozen):
     ready: Mapping[str, int]
     """By node, the time since which it has been Ready at the end, ns; only nodes that were
     lost."""
+    untainted: Mapping[str, int] = {}
+    """By node, the time since which it has had no taint that evicts, at the end, ns."""
     not_ready: tuple[str, ...]
     """At the end."""
     evictions: tuple[Eviction, ...]

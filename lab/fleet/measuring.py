@@ -127,6 +127,7 @@ class FleetMeasuring:
                 lost=lost,
                 renewed=renewed,
                 ready={node: when for node, when in ready.items() if node in lost},
+                untainted=fleet.readiness.untainted_since(),
                 not_ready=not_ready,
                 evictions=evictions.seen(),
                 watch_breaks=evictions.breaks - breaks,

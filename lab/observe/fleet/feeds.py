@@ -4,6 +4,7 @@ Times are those of receipt on the host, ns since 1970."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from edge_lab.cluster.objects import condition
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from edge_lab.cluster.kubectl import Kubectl
 
 
+DISRUPTION = "DisruptionTarget"
+"""The condition of a pod that the control plane is about to delete, with the reason
+(kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions)."""
+
+
 class Readiness(Follower):
     """Watches the nodes that a label selects."""
 
@@ -21,6 +27,7 @@ class Readiness(Follower):
         super().__init__(kubectl, "nodes", "-l", label)
         self._ready: dict[str, bool] = {}
         self._since: dict[str, int] = {}
+        self._untainted: dict[str, int] = {}
         self._lost: dict[str, int] = {}
 
     def note(self, event: str, item: Mapping[str, Any], at: Stamp) -> None:
@@ -28,7 +35,14 @@ class Readiness(Follower):
         if event == "DELETED":
             self._ready.pop(name, None)
             self._since.pop(name, None)
+            self._untainted.pop(name, None)
             return
+        if any(
+            taint["effect"] == "NoExecute" for taint in item.get("spec", {}).get("taints") or ()
+        ):
+            self._untainted.pop(name, None)
+        else:
+            self._untainted.setdefault(name, at.wall)
         ready = condition(dict(item), "Ready") == "True"
         before = self._ready.get(name)
         if ready is not before:
@@ -50,6 +64,11 @@ class Readiness(Follower):
     def ready_since(self) -> dict[str, int]:
         with self._lock:
             return {name: self._since[name] for name, ready in self._ready.items() if ready}
+
+    def untainted_since(self) -> dict[str, int]:
+        """By node without a taint that evicts (NoExecute), since when it has had none."""
+        with self._lock:
+            return dict(self._untainted)
 
     def lost_since(self, moment: int) -> tuple[str, ...]:
         """The nodes that have stopped being Ready since."""
@@ -103,7 +122,7 @@ class Evictions(Follower):
         self._known.add(name)
         going = event == "DELETED" or "deletionTimestamp" in item["metadata"]
         if going and self._is_counted(node):
-            self._seen.setdefault(name, Eviction(pod=name, node=node, time=at.wall))
+            self._seen.setdefault(name, _eviction(name, node, item, at))
 
     def known(self) -> frozenset[str]:
         """The pods seen."""
@@ -113,3 +132,17 @@ class Evictions(Follower):
     def seen(self) -> tuple[Eviction, ...]:
         with self._lock:
             return tuple(self._seen.values())
+
+
+def _eviction(pod: str, node: str, item: Mapping[str, Any], at: Stamp) -> Eviction:
+    """The decision is a condition of the pod, written just before it is marked for deletion."""
+    conditions = item.get("status", {}).get("conditions") or ()
+    said: Mapping[str, str] = next((each for each in conditions if each["type"] == DISRUPTION), {})
+    decided = said.get("lastTransitionTime")
+    return Eviction(
+        pod=pod,
+        node=node,
+        time=at.wall,
+        decided=round(datetime.fromisoformat(decided).timestamp() * 1e9) if decided else None,
+        reason=said.get("reason", ""),
+    )

@@ -27,8 +27,8 @@ WATCH = "a watch on the host"
 
 
 def judge_herd(herd: HerdEvidence) -> FleetVerdict:
-    """Whether all nodes are Ready again, the control plane survived, and no pod was evicted
-    from a node that was Ready.
+    """Whether all nodes are Ready again, the control plane survived, and the eviction of no pod was
+    decided after its node was Ready again.
 
     A missed objective is reported but is not a problem: while a herd reconnects, requests may wait.
 
@@ -72,12 +72,17 @@ def _problems(herd: HerdEvidence) -> Iterable[str]:
     wrong = [
         eviction
         for eviction in herd.evictions
-        if (since := herd.ready.get(eviction.node)) is not None and eviction.time > since
+        if (since := herd.ready.get(eviction.node)) is not None and eviction.no_later_than > since
     ]
     if wrong:
+        free = sum(
+            eviction.no_later_than > herd.untainted.get(eviction.node, herd.ended)
+            for eviction in wrong
+        )
         yield (
-            f"{len(wrong)} pods were evicted from nodes that were Ready again, such as "
-            f"{wrong[0].pod}, {herd.since_wake(wrong[0].time):.1f} s after the wake"
+            f"the evictions of {len(wrong)} pods were decided when their nodes were Ready again, "
+            f"{free} of them when no taint was left, such as {wrong[0].pod}, "
+            f"{herd.since_wake(wrong[0].no_later_than):.1f} s after the wake"
         )
     yield from server_problems(herd.load)
 
@@ -87,6 +92,11 @@ def _measures(herd: HerdEvidence) -> Iterable[Measure]:
     renewed = sorted(herd.since_wake(when) for when in herd.renewed.values())
     ready = sorted(herd.since_wake(when) for when in herd.ready.values())
     after = [eviction for eviction in herd.evictions if eviction.time > herd.woken]
+    delays = [
+        max(eviction.time - eviction.decided, 0) / 1e9
+        for eviction in herd.evictions
+        if eviction.decided is not None
+    ]
     store = slowest(herd.datastore)
     whole = not herd.not_ready
     rows: list[Row] = [
@@ -137,6 +147,15 @@ def _measures(herd: HerdEvidence) -> Iterable[Measure]:
             "",
         ),
         ("evicted after the wake", size, len(after), COUNT, Better.LOWER, WATCH, ""),
+        (
+            "from an eviction's decision to its mark",
+            f"{size}, max",
+            max(delays, default=None),
+            "s",
+            Better.LOWER,
+            WATCH,
+            "no pod says when it was decided",
+        ),
         ("refused (429)", size, herd.refused, COUNT, Better.LOWER, API, ""),
         ("failed (5xx)", size, herd.failed, COUNT, Better.LOWER, API, ""),
     ]

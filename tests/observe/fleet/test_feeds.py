@@ -52,6 +52,27 @@ def test_a_node_that_ceases_to_be_ready_is_lost_since_then(kubectl: Any) -> None
         assert readiness.lost_since(time.time_ns()) == ()
 
 
+def test_a_node_is_untainted_once_no_taint_evicts(kubectl: Any) -> None:
+    def tainted(*effects: str) -> dict[str, Any]:
+        return {**node("True"), "spec": {"taints": [{"effect": effect} for effect in effects]}}
+
+    with Readiness(kubectl, "l=v") as readiness:
+        kubectl.told["nodes"].put(("ADDED", tainted("NoSchedule", "NoExecute")))
+        soon(readiness.ready)
+        assert readiness.untainted_since() == {}
+        began = time.time_ns()
+        kubectl.told["nodes"].put(("MODIFIED", tainted("NoSchedule")))
+        soon(readiness.untainted_since)
+        since = readiness.untainted_since()
+        assert since[HOLLOW] >= began
+        kubectl.told["nodes"].put(("MODIFIED", tainted()))
+        kubectl.told["nodes"].put(("ADDED", node("True", "hollow-00002")))
+        soon(lambda: len(readiness.ready()) == 2)
+        assert readiness.untainted_since()[HOLLOW] == since[HOLLOW]
+        kubectl.told["nodes"].put(("MODIFIED", tainted("NoExecute")))
+        soon(lambda: HOLLOW not in readiness.untainted_since())
+
+
 def test_a_node_that_is_removed_or_forgotten_is_not_ready(kubectl: Any) -> None:
     with Readiness(kubectl, "l=v") as readiness:
         kubectl.told["nodes"].put(("ADDED", node("True")))
@@ -98,3 +119,20 @@ def test_pods_of_hollow_nodes_that_are_marked_or_gone_are_evicted(kubectl: Any) 
         kubectl.told["pods"].put(("DELETED", pod("gone")))
         soon(lambda: len(evictions.seen()) == 2)
         assert [eviction.pod for eviction in evictions.seen()] == ["marked", "gone"]
+
+
+def test_an_eviction_says_when_and_why_it_was_decided(kubectl: Any) -> None:
+    said = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": "DeletionByTaintManager",
+        "lastTransitionTime": "2026-01-02T03:04:05Z",
+    }
+    going = {**pod("marked", deletionTimestamp="x"), "status": {"conditions": [said]}}
+    with Evictions(kubectl, "edge-lab-fleet", lambda name: name == HOLLOW) as evictions:
+        kubectl.told["pods"].put(("MODIFIED", going))
+        kubectl.told["pods"].put(("MODIFIED", pod("silent", deletionTimestamp="x")))
+        soon(lambda: len(evictions.seen()) == 2)
+        told, silent = evictions.seen()
+    assert (told.decided, told.reason) == (1_767_323_045_000_000_000, "DeletionByTaintManager")
+    assert (silent.decided, silent.no_later_than) == (None, silent.time)

@@ -29,10 +29,19 @@ def test_a_herd_that_is_back_passes() -> None:
     assert _value("leases renewed") == pytest.approx(1.0)
 
 
+def test_an_eviction_that_was_decided_before_and_carried_out_late_is_no_problem() -> None:
+    late = _evicted(20).altered(decided=(300 + 1) * SECOND)
+    assert judge_herd(herd().altered(evictions=(late,))).passed
+    assert _value("decision to its mark", evictions=(late,)) == pytest.approx(19.0)
+
+
 DEFECTS: dict[str, dict[str, Any]] = {
     "not Ready": {"not_ready": NODES[:1]},
     "lease not renewed": {"renewed": dict.fromkeys(NODES[1:], 301 * SECOND)},
     "evicted from a Ready node": {"evictions": (_evicted(2.5),)},
+    "eviction decided for a Ready node": {
+        "evictions": (_evicted(20).altered(decided=303 * SECOND),)
+    },
     "killed": {"load": ServerLoad(before=moment(), after=moment(30).altered(kills=1))},
 }
 
