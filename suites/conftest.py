@@ -1,5 +1,5 @@
-"""Shared by all suites: verdicts are recorded and judged; tests that take hours run only when
-selected."""
+"""Shared by all suites: verdicts are recorded and judged; `-m core` selects the core of a suite;
+tests that take hours run only when selected."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ import pytest
 from edge_lab.oracles.verdict import Verdict
 
 LONG = "long_running"
+CORE = "core"
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        f"{CORE}: the core of its suite: together at most six minutes on one emulated edge node, "
+        "from a checkpoint",
+    )
     config.addinivalue_line(
         "markers", f"{LONG}(reason): left out unless `-m {LONG}` selects it, as it takes hours"
     )

@@ -218,7 +218,7 @@ class HerdEvidence(_Frozen):
     ready: Mapping[str, int]
     """By node, the time since which it has been Ready at the end, ns; only nodes that were
     lost."""
-    untainted: Mapping[str, int] = {}
+    untainted: Mapping[str, int]
     """By node, the time since which it has had no taint that evicts, at the end, ns."""
     not_ready: tuple[str, ...]
     """At the end."""

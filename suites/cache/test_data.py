@@ -42,6 +42,7 @@ def ranks_of(count: int) -> tuple[int, ...]:
     return () if not count else (50, 99) if count >= READS else (50,)
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("line", LINES)
 @allure.title("{edge_node} reads data from its cache over an uplink like {line}, and without one")
 def test_data_is_read_from_the_cache(

@@ -63,6 +63,7 @@ def fits(node: CacheNode, store: str, limit: int) -> bool:
     return node.held(store) <= limit
 
 
+@pytest.mark.core
 @pytest.mark.scenario("interrupted pull")
 @pytest.mark.fails_without("cache-outlives-upstream")
 @allure.title("An interrupted pull on {edge_node} resumes where it stopped")
@@ -229,6 +230,7 @@ def damaged(node: CacheNode, image: LabImage, how: str, limit: Deadline) -> Iter
         node.purge()
 
 
+@pytest.mark.core
 @pytest.mark.scenario("blob poisoned or truncated")
 @pytest.mark.needs("cache-outlives-upstream")
 @pytest.mark.parametrize("how", ["poisoned", "truncated"])

@@ -24,7 +24,9 @@ SETTLE_SECONDS = 30.0
 
 
 @pytest.mark.scenario("herd")
-@allure.title("A fleet that was silent is Ready again, and no pod of a Ready node is evicted")
+@allure.title(
+    "A fleet that was silent is Ready again, and no pod of a Ready node without a taint is evicted"
+)
 def test_a_herd_comes_back(
     lab: Lab, fleets: Fleets, pytestconfig: pytest.Config, time_limit: TimeLimit
 ) -> None:
@@ -48,7 +50,8 @@ def assert_controls(herd: HerdEvidence) -> None:
     assert not judge_herd(herd.altered(not_ready=(node,))).passed
     dumb = {name: when for name, when in herd.renewed.items() if name != node}
     assert not judge_herd(herd.altered(renewed=dumb)).passed
-    back = max(herd.ready.values())
+    assert not judge_herd(herd.altered(untainted={})).passed
+    back = max(*herd.ready.values(), *herd.untainted.values())
     evicted = Eviction(pod=f"pod-{node}", node=node, time=back + 1)
     assert not judge_herd(herd.altered(evictions=(*herd.evictions, evicted))).passed
     with pytest.raises(LabError):

@@ -86,6 +86,7 @@ def test_a_cut_loses_no_event(scene_of: SceneOf, judged: Judged) -> None:
     judged(judge_events(evidence, KEDA.name, least=EACH) for evidence in scene.evidence.values())
 
 
+@pytest.mark.core
 @pytest.mark.scenario("functions: cut off from KEDA")
 @allure.title("Uplink cut: KEDA wakes no function, while the node's own activator does")
 def test_a_cut_holds_up_events_of_keda(scene_of: SceneOf, judged: Judged) -> None:
@@ -95,6 +96,7 @@ def test_a_cut_holds_up_events_of_keda(scene_of: SceneOf, judged: Judged) -> Non
     )
 
 
+@pytest.mark.core
 @pytest.mark.scenario("functions: cut off from KEDA")
 @allure.title("Uplink cut: after the heal, KEDA wakes the function, and each event is handled once")
 def test_after_the_heal_each_event_is_handled_once(scene_of: SceneOf, judged: Judged) -> None:

@@ -22,6 +22,7 @@ EACH = 2
 """Number of events of each way in an outage."""
 
 
+@pytest.mark.core
 @pytest.mark.scenario("functions: uplink cut")
 @pytest.mark.parametrize("way", each_way())
 @allure.title("Uplink cut: events still wake functions, and each is handled once: {way}")
@@ -31,6 +32,7 @@ def test_a_cut_holds_up_no_event(scene_of: SceneOf, judged: Judged, way: str) ->
     judged(judge_events(evidence, way, least=EACH) for evidence in scene.evidence.values())
 
 
+@pytest.mark.core
 @pytest.mark.scenario("functions: uplink cut")
 @allure.title("After the heal, the cloud has exactly one copy of each event of the outage")
 def test_the_cloud_catches_up(scene_of: SceneOf, judged: Judged) -> None:

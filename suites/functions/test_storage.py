@@ -54,6 +54,7 @@ def test_a_full_disk_is_felt_and_left(scene_of: SceneOf, judged: Judged) -> None
     judged(judge_refused(evidence) for evidence in scene.evidence.values())
 
 
+@pytest.mark.core
 @pytest.mark.scenario("functions: storm")
 @pytest.mark.parametrize("way", each_way())
 @allure.title("Storm of events: each is handled once: {way}")
@@ -62,6 +63,7 @@ def test_each_event_of_a_storm_is_handled_once(scene_of: SceneOf, judged: Judged
     judged(judge_events(evidence, way, least=STORM) for evidence in scene.evidence.values())
 
 
+@pytest.mark.core
 @pytest.mark.scenario("functions: storm")
 @allure.title("Storm of events: the node does not run out of memory")
 def test_a_storm_stays_within_the_memory(scene_of: SceneOf, judged: Judged) -> None:

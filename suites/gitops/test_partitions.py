@@ -57,6 +57,7 @@ def two_updates(made: Made, side: LabSide) -> Away:
     return made.once("two", lambda: away(side, side.nodes[-1], faults=TWICE, strict=True))
 
 
+@pytest.mark.core
 @pytest.mark.scenario("gitops: update while a node is offline")
 @allure.title("Two updates while a node is offline: its pods keep running, and it gets the second")
 def test_a_node_that_was_away_ends_in_the_newest(side: LabSide, judged: Judged, made: Made) -> None:
@@ -70,6 +71,7 @@ def test_a_node_that_was_away_ends_in_the_newest(side: LabSide, judged: Judged, 
     )
 
 
+@pytest.mark.core
 @pytest.mark.scenario("gitops: update with the default strategy while a node is offline")
 @update_waits_for_who_is_away
 @allure.title("One node offline: a DaemonSet with the default strategy is updated on the others")
@@ -80,6 +82,7 @@ def test_the_default_strategy_goes_on_without_a_node(
     judged(judge_rollout(rollout, limit_s=ROLLOUT_SECONDS) for rollout in found.strict)
 
 
+@pytest.mark.core
 @pytest.mark.scenario("gitops: default strategy after the heal")
 @allure.title("After the heal: a DaemonSet with the default strategy has the newest revision there")
 def test_the_default_strategy_ends_in_the_newest(side: LabSide, judged: Judged, made: Made) -> None:

@@ -26,6 +26,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.core
 @pytest.mark.scenario("metrics: uplink cut")
 @pytest.mark.parametrize("sender", each_sender())
 @allure.title("Uplink cut and healed: {sender} loses no sample")

@@ -20,6 +20,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.core
 @pytest.mark.scenario("metrics: uplink cut, query")
 @allure.title("While a node is offline, a query returns no value beyond the lookback window")
 def test_a_query_says_what_is_missing(

@@ -18,12 +18,14 @@ pytestmark = [
 ]
 
 
+@pytest.mark.core
 @pytest.mark.scenario("models: a worse version")
 @allure.title("A version that is worse on live samples is not promoted")
 def test_a_worse_version_is_not_promoted(side: LabSide, judged: Judged) -> None:
     judged([judge_refusal(refusal(side, WORSE, "Worse", compared=True))])
 
 
+@pytest.mark.core
 @pytest.mark.scenario("models: a corrupt artifact")
 @pytest.mark.parametrize(
     ("tag", "reason"), [(CORRUPT, "Corrupt"), (UNLOADABLE, "Unloadable")], ids=lambda value: value

@@ -37,6 +37,7 @@ def test_an_update_goes_from_node_to_node(side: LabSide, judged: Judged) -> None
     )
 
 
+@pytest.mark.core
 @pytest.mark.scenario("models: an update cut half-way")
 @allure.title("Uplink cut during a fetch: the old version serves until the new one is complete")
 def test_half_an_update_never_serves(side: LabSide, judged: Judged) -> None:

@@ -51,6 +51,7 @@ def interrupted(side: JobSide, nodes: tuple[str, ...]) -> Interrupted:
     return side.interrupted("prepull-interrupted", nodes, [image_named("cached")])
 
 
+@pytest.mark.core
 @pytest.mark.scenario("image pre-pull")
 @allure.title("A job pulls its images on one node after the other")
 def test_images_are_pulled_on_each_node(

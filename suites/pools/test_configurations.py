@@ -18,6 +18,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.core
 @pytest.mark.scenario("pools: a configuration for each pool")
 @allure.title("Each node is in its pool and region, and runs only the configuration of its pool")
 def test_each_node_runs_the_configuration_of_its_pool(side: LabSide, judged: Judged) -> None:

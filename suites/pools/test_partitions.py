@@ -17,6 +17,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.core
 @pytest.mark.scenario("pools: a pool is cut off")
 @allure.title(
     "A pool that is cut off keeps running, others are updated, and it catches up after the heal"

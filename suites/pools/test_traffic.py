@@ -18,6 +18,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.core
 @pytest.mark.scenario("pools: traffic within a pool")
 @allure.title("Each node is given the endpoints of its own pool only")
 def test_traffic_stays_in_its_pool(side: LabSide, judged: Judged) -> None:

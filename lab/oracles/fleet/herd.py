@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from edge_lab.core.errors import LabError
-from edge_lab.evidence.fleet import HerdEvidence
+from edge_lab.evidence.fleet import Eviction, HerdEvidence
 from edge_lab.measuring.measures import COUNT, Better, Measure
 from edge_lab.measuring.percentile import percentile
 from edge_lab.oracles.fleet.load import (
@@ -27,8 +27,10 @@ WATCH = "a watch on the host"
 
 
 def judge_herd(herd: HerdEvidence) -> FleetVerdict:
-    """Whether all nodes are Ready again, the control plane survived, and the eviction of no pod was
-    decided after its node was Ready again.
+    """Whether all nodes are Ready again and without a taint, the control plane survived, and no
+    eviction was decided for a node that was both.
+
+    An eviction from a node that is Ready and still has its taint is counted, and is no problem.
 
     A missed objective is reported but is not a problem: while a herd reconnects, requests may wait.
 
@@ -69,22 +71,30 @@ def _problems(herd: HerdEvidence) -> Iterable[str]:
     silent = [node for node in herd.nodes if node not in herd.renewed]
     if silent:
         yield f"{len(silent)} nodes have not renewed their lease, such as {silent[0]}"
+    tainted = [node for node in herd.ready if node not in herd.untainted]
+    if tainted:
+        yield f"{len(tainted)} nodes are Ready and still have a taint, such as {tainted[0]}"
     wrong = [
         eviction
-        for eviction in herd.evictions
-        if (since := herd.ready.get(eviction.node)) is not None and eviction.no_later_than > since
+        for eviction in _from_ready(herd)
+        if eviction.no_later_than > herd.untainted.get(eviction.node, herd.ended)
     ]
     if wrong:
-        free = sum(
-            eviction.no_later_than > herd.untainted.get(eviction.node, herd.ended)
-            for eviction in wrong
-        )
         yield (
-            f"the evictions of {len(wrong)} pods were decided when their nodes were Ready again, "
-            f"{free} of them when no taint was left, such as {wrong[0].pod}, "
+            f"the evictions of {len(wrong)} pods were decided when their nodes were Ready and had "
+            f"no taint, such as {wrong[0].pod}, "
             f"{herd.since_wake(wrong[0].no_later_than):.1f} s after the wake"
         )
     yield from server_problems(herd.load)
+
+
+def _from_ready(herd: HerdEvidence) -> list[Eviction]:
+    """Those that were decided when the node was Ready again, with or without a taint."""
+    return [
+        eviction
+        for eviction in herd.evictions
+        if eviction.node in herd.ready and eviction.no_later_than > herd.ready[eviction.node]
+    ]
 
 
 def _measures(herd: HerdEvidence) -> Iterable[Measure]:
@@ -92,6 +102,11 @@ def _measures(herd: HerdEvidence) -> Iterable[Measure]:
     renewed = sorted(herd.since_wake(when) for when in herd.renewed.values())
     ready = sorted(herd.since_wake(when) for when in herd.ready.values())
     after = [eviction for eviction in herd.evictions if eviction.time > herd.woken]
+    lags = [
+        (herd.untainted[node] - since) / 1e9
+        for node, since in herd.ready.items()
+        if herd.untainted.get(node, 0) > herd.woken
+    ]
     delays = [
         max(eviction.time - eviction.decided, 0) / 1e9
         for eviction in herd.evictions
@@ -147,6 +162,16 @@ def _measures(herd: HerdEvidence) -> Iterable[Measure]:
             "",
         ),
         ("evicted after the wake", size, len(after), COUNT, Better.LOWER, WATCH, ""),
+        ("evicted from Ready nodes", size, len(_from_ready(herd)), COUNT, Better.LOWER, WATCH, ""),
+        (
+            "from Ready to the removal of the taint",
+            f"{size}, max",
+            max(lags, default=None),
+            "s",
+            Better.LOWER,
+            WATCH,
+            "no node that was tainted is Ready without a taint",
+        ),
         (
             "from an eviction's decision to its mark",
             f"{size}, max",

@@ -29,6 +29,13 @@ def test_a_herd_that_is_back_passes() -> None:
     assert _value("leases renewed") == pytest.approx(1.0)
 
 
+def test_an_eviction_from_a_ready_node_that_is_still_tainted_is_counted() -> None:
+    due = _evicted(3)
+    assert judge_herd(herd().altered(evictions=(due,))).passed
+    assert _value("evicted from Ready nodes", evictions=(due,)) == 1
+    assert _value("removal of the taint") == pytest.approx(2.0)
+
+
 def test_an_eviction_that_was_decided_before_and_carried_out_late_is_no_problem() -> None:
     late = _evicted(20).altered(decided=(300 + 1) * SECOND)
     assert judge_herd(herd().altered(evictions=(late,))).passed
@@ -38,9 +45,10 @@ def test_an_eviction_that_was_decided_before_and_carried_out_late_is_no_problem(
 DEFECTS: dict[str, dict[str, Any]] = {
     "not Ready": {"not_ready": NODES[:1]},
     "lease not renewed": {"renewed": dict.fromkeys(NODES[1:], 301 * SECOND)},
-    "evicted from a Ready node": {"evictions": (_evicted(2.5),)},
-    "eviction decided for a Ready node": {
-        "evictions": (_evicted(20).altered(decided=303 * SECOND),)
+    "evicted without a taint": {"evictions": (_evicted(4.5),)},
+    "still tainted": {"untainted": dict.fromkeys(NODES[1:], 304 * SECOND)},
+    "eviction decided without a taint": {
+        "evictions": (_evicted(20).altered(decided=305 * SECOND),)
     },
     "killed": {"load": ServerLoad(before=moment(), after=moment(30).altered(kills=1))},
 }
