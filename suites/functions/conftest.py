@@ -37,14 +37,15 @@ def side(lab: Lab, fault_engine: FaultEngine, time_limit: TimeLimit) -> LabKedaS
 @pytest.fixture(scope="package")
 def scene_of(lab: Lab, side: LabKedaSide, time_limit: TimeLimit) -> SceneOf:
     """Runs a scenario, or returns its result if another test has already run it."""
-    made: dict[str, Scene] = {}
+    made: dict[tuple[str, tuple[Any, ...]], Scene] = {}
 
     def find(make: Callable[..., Scene], *how: Any) -> Scene:
-        if make.__name__ not in made:
-            made[make.__name__] = make(side, *how)
+        wanted = (make.__name__, how)
+        if wanted not in made:
+            made[wanted] = make(side, *how)
             for node in side.nodes:
                 ready = partial(is_ready, lab, node, time_limit)
                 eventually(f"{node} is Ready", ready, time_limit(READY_SECONDS))
-        return made[make.__name__]
+        return made[wanted]
 
     return find

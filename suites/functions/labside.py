@@ -24,7 +24,7 @@ from edge_lab.addons.functions.records import (
 from edge_lab.addons.functions.ways import Way, ways_of
 from edge_lab.core.errors import LabError
 from edge_lab.devices.truth import now
-from edge_lab.faults.kinds import Cut, DiskFull, Kill, Reboot
+from edge_lab.faults.kinds import Cut, DiskFull, Kill, Profile, Reboot
 from edge_lab.observe.sandboxes import runtime_column
 from edge_lab.observe.scheduling.clock import node_clock
 from edge_lab.oracles.scheduling.clock import ClockBounds
@@ -132,12 +132,24 @@ class LabSide(WaitingSide):
         with self.faults.inflict_all([Cut(link=uplink(self.lab, node)) for node in self.nodes]):
             yield
 
+    @contextlib.contextmanager
+    def line(self, profile: str) -> Iterator[None]:
+        lines = [Profile(link=uplink(self.lab, node), name=profile) for node in self.nodes]
+        with self.faults.inflict_all(lines):
+            yield
+
     def reset(self) -> None:
         with self.faults.inflict_all([Reboot(node=node) for node in self.nodes]):
             pass  # healed when they are up again
 
     def kill_brokers(self) -> None:
-        kills = [Kill(node=node, service=unit(BROKER)) for node in self.nodes]
+        self._kill(BROKER)
+
+    def kill_activators(self) -> None:
+        self._kill(ACTIVATOR)
+
+    def _kill(self, part: str) -> None:
+        kills = [Kill(node=node, service=unit(part)) for node in self.nodes]
         with self.faults.inflict_all(kills):
             pass  # healed when systemd has started them again
 

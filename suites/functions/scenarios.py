@@ -241,6 +241,15 @@ def offline(side: Side, each: int) -> Scene:
     return found
 
 
+def on_line(side: Side, profile: str, each: int) -> Scene:
+    """Uplinks are as bad as the profile says until all events are handled, or the timeout."""
+    with scene(side, copies=True) as found, side.line(profile):
+        found.until_crossed(each)
+        found.all_handled()
+        found.offline = {node: found.look(node) for node in side.nodes}
+    return found
+
+
 def reset_while_offline(side: Side) -> Scene:
     """Uplinks are cut, and nodes lose power just after an event. Links are healed when events that
     crossed after the boot are handled."""
@@ -261,6 +270,16 @@ def broker_killed(side: Side) -> Scene:
         for _ in range(2):
             found.until_crossed(1)
             side.kill_brokers()
+        found.until_crossed(1)
+    return found
+
+
+def activators_killed(side: Side) -> Scene:
+    """Activators are killed twice, each time just after an event."""
+    with scene(side) as found:
+        for _ in range(2):
+            found.until_crossed(1)
+            side.kill_activators()
         found.until_crossed(1)
     return found
 

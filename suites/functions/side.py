@@ -87,12 +87,20 @@ class Side(Protocol):
         """Cuts off all nodes from the cloud."""
         ...
 
+    def line(self, profile: str) -> AbstractContextManager[None]:
+        """Gives all nodes an uplink with the properties of a profile, such as 3g."""
+        ...
+
     def reset(self) -> None:
         """Cuts the power of all nodes, and waits until they have booted."""
         ...
 
     def kill_brokers(self) -> None:
         """Kills the brokers of all nodes, and waits until they are restarted."""
+        ...
+
+    def kill_activators(self) -> None:
+        """Kills the activators of all nodes, and waits until they are restarted."""
         ...
 
     def full_disks(self) -> AbstractContextManager[None]:

@@ -15,7 +15,7 @@ from suites.functions.judging import (
     judge_waking,
 )
 from suites.functions.kedascenarios import cut_off, operator_stopped, reset_while_cut_off
-from suites.functions.scenarios import broker_killed, full_disks, offline, online, storm
+from suites.functions.scenarios import broker_killed, full_disks, offline, on_line, online, storm
 from suites.functions.test_events import ZERO_SECONDS
 from suites.functions.test_offline import EACH
 from suites.functions.test_storage import STORM
@@ -102,6 +102,13 @@ def test_a_cut_holds_up_events_of_keda(scene_of: SceneOf, judged: Judged) -> Non
 def test_after_the_heal_each_event_is_handled_once(scene_of: SceneOf, judged: Judged) -> None:
     scene = scene_of(cut_off)
     judged(judge_events(evidence, KEDA.name) for evidence in scene.evidence.values())
+
+
+@pytest.mark.scenario("functions: 3G line")
+@allure.title("KEDA: uplink is a 3G line: each event is handled once")
+def test_a_bad_line_loses_no_event(scene_of: SceneOf, judged: Judged) -> None:
+    scene = scene_of(on_line, "3g", EACH)
+    judged(judge_events(evidence, KEDA.name, least=EACH) for evidence in scene.evidence.values())
 
 
 @pytest.mark.scenario("functions: reset while cut off from KEDA")

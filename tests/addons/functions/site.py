@@ -58,6 +58,8 @@ from tests.smalldisk import filled
 LIMIT = 120.0
 NODE, SERVER = "edge-arm", "server"
 IDLE_MS = 400
+LINE_SECONDS = 0.3
+"""The delay of a bad line, each way."""
 RESTART_MS = 2000
 
 
@@ -275,6 +277,9 @@ class Site:
     def offline(self) -> contextlib.AbstractContextManager[None]:
         return self.wire.silent()
 
+    def line(self, profile: str) -> contextlib.AbstractContextManager[None]:
+        return self.wire.slow(LINE_SECONDS)
+
     def reset(self) -> None:
         """Without what a disk loses: that takes a machine."""
         assert self.supervisor is not None
@@ -289,6 +294,10 @@ class Site:
     def kill_brokers(self) -> None:
         self.kill("broker")
         self.start("broker", broker_command(self.edge))
+
+    def kill_activators(self) -> None:
+        self.kill("activator")
+        self.start("activator", activator_command(self.edge))
 
     @contextlib.contextmanager
     def full_disks(self) -> Iterator[None]:

@@ -96,6 +96,24 @@ def test_a_broker_that_is_killed_loses_no_event(site: Site) -> None:
     assert verdict.passed, str(verdict)
 
 
+def test_an_activator_that_is_killed_loses_no_event_and_forgets_no_function(site: Site) -> None:
+    scene = scenarios.activators_killed(site)
+    each_once(scene, 3)
+    for way in OWN_WAYS:
+        verdict = judge_asleep(scene.evidence[NODE], way.name, limit_s=60)
+        assert verdict.passed, str(verdict)
+
+
+def test_a_bad_line_holds_up_no_event(site: Site) -> None:
+    scene = scenarios.on_line(site, "3g", 1)
+    each_once(scene)
+    for way in OWN_WAYS:
+        verdict = judge_offline(scene.evidence[NODE], way.name)
+        assert verdict.passed, str(verdict)
+    verdict = judge_copies(scene.evidence[NODE])
+    assert verdict.passed, str(verdict)
+
+
 def test_each_event_of_a_storm_is_handled_once(site: Site) -> None:
     scene = scenarios.storm(site, 200)
     each_once(scene, 200)

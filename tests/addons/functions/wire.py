@@ -1,10 +1,11 @@
-"""A wire of loopback that can be silent: a relay that holds what it was given."""
+"""A wire of loopback that can be silent or slow: a relay that holds what it was given."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 
@@ -16,6 +17,7 @@ class Wire:
         self._open = threading.Event()
         self._open.set()
         self._over = False
+        self._delay = 0.0
         self._ends: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -41,6 +43,7 @@ class Wire:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 self._open.wait()
+                time.sleep(self._delay)
                 if self._over:
                     return
                 sink.sendall(data)
@@ -55,6 +58,15 @@ class Wire:
             yield
         finally:
             self._open.set()
+
+    @contextlib.contextmanager
+    def slow(self, seconds: float) -> Iterator[None]:
+        """Each piece of data is delayed, and those behind it wait."""
+        self._delay = seconds
+        try:
+            yield
+        finally:
+            self._delay = 0.0
 
     def end(self) -> None:
         self._over = True
