@@ -59,6 +59,8 @@ class Away:
     noticed: bool
     """Whether the cloud had marked it as lost meanwhile."""
     runs: tuple[Run, ...]
+    reset: float | None = None
+    """When it lost its power meanwhile, if it did."""
 
 
 @dataclass(frozen=True)

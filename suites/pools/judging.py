@@ -142,7 +142,8 @@ def judge_neighbour(neighbour: Neighbour) -> Verdict:
 
 
 def judge_away(away: Away) -> Verdict:
-    """Whether a node of a pool that is cut off goes on as it was."""
+    """Whether a node of a pool that is cut off goes on as it was; after a loss of power, whether it
+    runs the same configuration again, after one start."""
     problems: list[str] = []
     seconds = away.ended - away.began
     if seconds < LEAST_AWAY_SECONDS:
@@ -154,18 +155,42 @@ def judge_away(away: Away) -> Verdict:
     if running_at(away.runs, SITE, away.began) != (away.configuration,):
         problems.append(f"no evidence: it did not run {away.configuration} at first")
     starts = _started(away.runs, away.began, away.ended)
-    if starts:
-        problems.append(f"it started {_names(run.revision for run in starts)} while cut off")
     outage = without(away.runs, away.began, away.ended)
-    if outage:
-        problems.append(f"the workload did not run for {outage:.0f} s")
+    if away.reset is None:
+        label, head = "while cut off", f"{away.configuration}, cut off for {seconds:.0f} s"
+        if starts:
+            problems.append(f"it started {_names(run.revision for run in starts)} while cut off")
+        if outage:
+            problems.append(f"the workload did not run for {outage:.0f} s")
+    else:
+        label = "after a loss of power"
+        head = (
+            f"{away.configuration}, cut off for {seconds:.0f} s, lost its power after "
+            f"{away.reset - away.began:.0f} s"
+        )
+        problems += _after_reset(away, away.reset, starts)
     measures = (
-        _measure("without the workload", round(outage, 1), "s", away.node, label="while cut off"),
-        _measure("starts", len(starts), COUNT, away.node, label="while cut off"),
+        _measure("without the workload", round(outage, 1), "s", away.node, label=label),
+        _measure("starts", len(starts), COUNT, away.node, label=label),
     )
-    head = f"{away.configuration}, cut off for {seconds:.0f} s"
     told = _told(away.runs, away.began)
     return Verdict(away.node, away.runtime, tuple(problems), measures, (head, *told))
+
+
+def _after_reset(away: Away, reset: float, starts: Sequence[Run]) -> Iterable[str]:
+    if not away.changed < reset < away.ended:
+        yield "no evidence: it did not lose its power after the change"
+    running = running_at(away.runs, SITE, away.ended)
+    if running != (away.configuration,):
+        yield f"after its boot it runs {_names(running)}, not {away.configuration}"
+    others = {run.revision for run in starts} - {away.configuration}
+    if others:
+        yield f"it started {_names(others)} while cut off"
+    early = [run for run in starts if run.began < reset]
+    if early:
+        yield f"{len(early)} starts before it lost its power"
+    if len(starts) > 1:
+        yield f"{len(starts)} starts while it was cut off, not one"
 
 
 # -- traffic ---------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from edge_lab.addons.pools.hub import hub_pool_command
 from edge_lab.addons.pools.membership import pools_of
 from edge_lab.addons.pools.names import NAMESPACE, POOL_LABEL, SITE, STATE, YURT_APP_SETS
 from edge_lab.addons.witness import Run, log_path, parse_runs
-from edge_lab.faults.kinds import Cut
+from edge_lab.faults.kinds import Cut, Reboot
 from edge_lab.observe.sandboxes import runtime_column
 from suites.edges import is_ready, uplink
 from suites.pools.rules import RULES, endpoints_in
@@ -97,3 +97,7 @@ class LabSide(WaitingSide):
     def offline(self, nodes: Sequence[str]) -> Iterator[None]:
         with self.faults.inflict_all([Cut(link=uplink(self.lab, node)) for node in nodes]):
             yield
+
+    def reset(self, nodes: Sequence[str]) -> None:
+        with self.faults.inflict_all([Reboot(node=node) for node in nodes]):
+            pass  # healed when they are up again

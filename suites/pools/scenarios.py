@@ -243,8 +243,9 @@ class CutOff:
     """The nodes of the pool, after the heal."""
 
 
-def cut_off(side: Side, pool: str) -> CutOff:
-    """All nodes of a pool are cut off; then all pools get new configurations."""
+def cut_off(side: Side, pool: str, *, reset: bool = False) -> CutOff:
+    """All nodes of a pool are cut off; then all pools get new configurations. With `reset`, the
+    nodes that are cut off lose their power after that."""
     before = settle(side)
     nodes = side.pools[pool]
     others = [node for node in all_nodes(side) if node not in nodes]
@@ -258,6 +259,12 @@ def cut_off(side: Side, pool: str) -> CutOff:
             lambda: all(runs_alone(side, node, after[pool_of(side, node)]) for node in others),
             CHANGE_SECONDS,
         )
+        lost_power = side.now() if reset else None
+        if reset:
+            side.reset(nodes)
+            side.seen(
+                lambda: all(runs_alone(side, node, before[pool]) for node in nodes), BACK_SECONDS
+            )
         watch(side, AWAY_SECONDS)
         ended = side.now()
         away = tuple(
@@ -270,6 +277,7 @@ def cut_off(side: Side, pool: str) -> CutOff:
                 changed=changed,
                 noticed=noticed,
                 runs=side.runs(node),
+                reset=lost_power,
             )
             for node in nodes
         )

@@ -84,3 +84,7 @@ class Side(Protocol):
     def offline(self, nodes: Sequence[str]) -> AbstractContextManager[None]:
         """Cuts off these nodes from the cloud."""
         ...
+
+    def reset(self, nodes: Sequence[str]) -> None:
+        """Cuts the power of these nodes, and waits until they have booted."""
+        ...

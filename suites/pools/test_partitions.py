@@ -33,6 +33,21 @@ def test_a_pool_that_is_cut_off_goes_on_and_catches_up(side: LabSide, judged: Ju
     )
 
 
+@pytest.mark.scenario("pools: a pool is cut off and loses its power")
+@pytest.mark.fails_without("offline-reboot")
+@allure.title(
+    "A pool that loses its power while cut off runs its old configuration again, and catches up"
+)
+def test_a_pool_that_loses_its_power_goes_on_and_catches_up(side: LabSide, judged: Judged) -> None:
+    found = cut_off(side, next(iter(side.pools)), reset=True)
+    judged(
+        [
+            *map(judge_away, found.away),
+            *(judge_change(change, limit_s=BACK_SECONDS) for change in found.back),
+        ]
+    )
+
+
 @pytest.mark.scenario("pools: a node is moved while offline")
 @allure.title(
     "A node moved to another pool while offline changes its configuration once, after the heal"

@@ -22,6 +22,8 @@ class SimulatedSide:
     )
     loses_pods: bool = False
     """The planted defect: a node that is cut off ends its pod."""
+    forgets: bool = False
+    """The planted defect: after a loss of power, a node that is cut off starts nothing."""
     filters: bool = True
     """Whether yurthub filters endpoints; the planted defect is False."""
     restarts: int = 1
@@ -149,3 +151,13 @@ class SimulatedSide:
             yield
         finally:
             self.away -= set(nodes)
+
+    def reset(self, nodes: Sequence[str]) -> None:
+        running = {node: self._running(node) for node in nodes}
+        for node in nodes:
+            self._end(node)
+        self.clock += 20
+        for node, configured in running.items():
+            if not self.forgets:
+                again = Run(SITE, configured, str(next(self._numbers)), self.clock)
+                self._runs[node].append(again)

@@ -151,6 +151,45 @@ def test_a_disturbed_neighbour_is_red(defect: dict[str, Any], problem: str) -> N
 KEPT = Away(NODE, RUNTIME, "north-1", 100, 180, 120, True, (run("north-1", 10),))
 
 
+LOST_POWER = replace(KEPT, reset=130, runs=(run("north-1", 10, 130), run("north-1", 150)))
+
+
+def test_a_node_that_runs_the_same_after_a_loss_of_power_passes() -> None:
+    verdict = judge_away(LOST_POWER)
+    assert verdict.passed, str(verdict)
+    assert values(verdict) == {
+        "without_the_workload_after_a_loss_of_power": 20,
+        "starts_after_a_loss_of_power": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("defect", "problem"),
+    [
+        ({"runs": (run("north-1", 10, 130),)}, "after its boot it runs nothing, not north-1"),
+        ({"runs": (run("north-1", 10, 130), run("north-2", 150))}, "it runs north-2, not north-1"),
+        (
+            {"runs": (*LOST_POWER.runs, run("north-2", 151, 160))},
+            "it started north-2 while cut off",
+        ),
+        (
+            {"runs": (run("north-1", 10, 130), run("north-1", 140, 145), run("north-1", 150))},
+            "2 starts while it was cut off",
+        ),
+        ({"reset": 110}, "no evidence: it did not lose its power after the change"),
+        (
+            {"runs": (run("north-1", 10, 125), run("north-1", 126))},
+            "1 starts before it lost its power",
+        ),
+    ],
+)
+def test_a_node_that_does_not_run_the_same_after_a_loss_of_power_fails(
+    defect: dict[str, Any], problem: str
+) -> None:
+    problems = judge_away(replace(LOST_POWER, **defect)).problems
+    assert any(problem in found for found in problems), problems
+
+
 def test_a_node_that_goes_on_while_cut_off_passes() -> None:
     verdict = judge_away(KEPT)
     assert verdict.passed, str(verdict)

@@ -84,6 +84,16 @@ def test_without_a_filter_traffic_leaves_its_pool(side: NativeSide) -> None:
         assert not judge_traffic(found).passed
 
 
+def test_a_pool_that_starts_again_while_cut_off_catches_up(side: NativeSide) -> None:
+    found = scenarios.cut_off(side, "south", reset=True)
+    verdicts = [
+        *map(judge_away, found.away),
+        *(judge_change(change, limit_s=BACK_SECONDS) for change in found.back),
+    ]
+    assert verdicts
+    assert all(verdict.passed for verdict in verdicts), "\n".join(map(str, verdicts))
+
+
 def test_a_pool_that_is_cut_off_goes_on_and_catches_up(side: NativeSide) -> None:
     found = scenarios.cut_off(side, "north")
     assert (len(found.away), len(found.others), len(found.back)) == (2, 1, 2)

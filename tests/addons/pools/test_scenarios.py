@@ -56,6 +56,20 @@ def test_a_pool_that_is_cut_off_goes_on_and_catches_up() -> None:
     assert all(judge_change(change, limit_s=BACK_SECONDS).passed for change in found.back)
 
 
+def test_a_pool_that_loses_its_power_while_cut_off_runs_the_same_again() -> None:
+    found = scenarios.cut_off(SimulatedSide(), "north", reset=True)
+    verdicts = [judge_away(away) for away in found.away]
+    assert all(verdict.passed for verdict in verdicts), str(verdicts[0])
+    assert all(judge_change(change, limit_s=BACK_SECONDS).passed for change in found.back)
+
+
+def test_a_pool_that_runs_nothing_after_a_loss_of_power_is_red() -> None:
+    found = scenarios.cut_off(SimulatedSide(forgets=True), "north", reset=True)
+    for away in found.away:
+        (problem,) = judge_away(away).problems
+        assert problem.startswith("after its boot it runs nothing")
+
+
 def test_a_pool_that_stops_while_it_is_cut_off_is_red() -> None:
     found = scenarios.cut_off(SimulatedSide(loses_pods=True), "north")
     assert not any(judge_away(away).passed for away in found.away)
