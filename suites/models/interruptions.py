@@ -8,6 +8,7 @@ from edge_lab.addons.models.versions import BETTER
 from edge_lab.oracles.models.evidence import (
     CutUpdate,
     FullDisk,
+    KilledAgent,
     Look,
     MissedUpdate,
     Reported,
@@ -88,6 +89,38 @@ def staged_reset(side: Side, node: str) -> StagedReset:
     ends_with(side, node, tag)
     found = scenarios.evidence(side, node, began, (lost.reboot,))
     return StagedReset(found, BETTER, tag, lost.first, scenarios.serving_tag(side, node))
+
+
+def killed_agent(side: Side, node: str) -> KilledAgent:
+    """The node's agent is killed while it fetches a new version, and while it compares it."""
+    scenarios.settle(side, BETTER)
+    tag = scenarios.fresh(side)
+    began = side.now()
+    scenarios.watch(side, scenarios.BEFORE_SECONDS)
+    with side.slow_cloud():
+        side.want(tag)
+        has_part(side, node, tag)
+        at_kill, fetching = side.collected(node, tag), side.now()
+        side.kill_agent(node)
+        kept = side.collected(node, tag)
+    side.until(
+        f"{node} compares {tag}",
+        lambda: scenarios.acted(side, node, began, "staged", tag),
+        FETCH_SECONDS,
+    )
+    comparing = side.now()
+    side.kill_agent(node)
+    ends_with(side, node, tag)
+    return KilledAgent(
+        scenarios.evidence(side, node, began),
+        BETTER,
+        tag,
+        side.size(tag),
+        at_kill,
+        kept,
+        (fetching, comparing),
+        scenarios.serving_tag(side, node),
+    )
 
 
 def full_disk(side: Side, node: str) -> FullDisk:

@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge_lab.addons.models.content import ModelContent, model_content
-from edge_lab.addons.models.names import EDGE_MODEL, FOLDER, MODEL, NAMESPACE, PORT, TOOL
+from edge_lab.addons.models.names import (
+    AGENT,
+    EDGE_MODEL,
+    FOLDER,
+    MODEL,
+    NAMESPACE,
+    PORT,
+    TOOL,
+    unit,
+)
 from edge_lab.addons.models.objects import Stages, rollout_order, rollout_stages
 from edge_lab.addons.models.programs import judged_device, period_ms
 from edge_lab.addons.models.records import (
@@ -24,7 +33,7 @@ from edge_lab.addons.models.records import (
 from edge_lab.addons.models.versions import INPUTS, ModelVersion
 from edge_lab.core.errors import LabError
 from edge_lab.devices.points import MODBUS_PORT, MODBUS_UNIT, SETPOINT_REGISTER
-from edge_lab.faults.kinds import Cut, DiskFull, Profile, Reboot
+from edge_lab.faults.kinds import Cut, DiskFull, Kill, Profile, Reboot
 from edge_lab.observe.sandboxes import runtime_column
 from edge_lab.oracles.models.evidence import Step
 from suites.edges import uplink
@@ -197,3 +206,7 @@ class LabSide(WaitingSide):
     def reset(self, node: str) -> None:
         with self.faults.inflict(Reboot(node=node)):
             pass  # healed when it is up again
+
+    def kill_agent(self, node: str) -> None:
+        with self.faults.inflict(Kill(node=node, service=unit(AGENT))):
+            pass  # healed when systemd has started it again

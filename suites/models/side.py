@@ -161,3 +161,7 @@ class Side(Protocol):
     def reset(self, node: str) -> None:
         """Cuts the power of a node, and waits until it has booted."""
         ...
+
+    def kill_agent(self, node: str) -> None:
+        """Kills the agent of a node's models, and waits until it is restarted."""
+        ...

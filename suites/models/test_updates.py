@@ -10,10 +10,11 @@ from edge_lab.oracles.models.requests import judge_requests
 from edge_lab.oracles.models.updates import (
     judge_cut_update,
     judge_full_disk,
+    judge_killed_agent,
     judge_staged_reset,
 )
 from suites.conftest import Judged
-from suites.models.interruptions import cut_update, full_disk, staged_reset
+from suites.models.interruptions import cut_update, full_disk, killed_agent, staged_reset
 from suites.models.labside import LabSide
 from suites.models.scenarios import update
 
@@ -55,6 +56,12 @@ def test_a_loss_of_power_during_a_fetch(side: LabSide, judged: Judged) -> None:
 @allure.title("Power lost during a comparison: the complete version is not fetched again")
 def test_a_loss_of_power_during_a_comparison(side: LabSide, judged: Judged) -> None:
     judged([judge_staged_reset(staged_reset(side, side.nodes[0]))])
+
+
+@pytest.mark.scenario("models: agent killed")
+@allure.title("Agent killed during a fetch and during a comparison: nothing is fetched twice")
+def test_a_killed_agent_goes_on_where_it_was(side: LabSide, judged: Judged) -> None:
+    judged([judge_killed_agent(killed_agent(side, side.nodes[0]))])
 
 
 @pytest.mark.scenario("models: a full disk")

@@ -88,6 +88,27 @@ class StagedReset:
 
 
 @dataclass(frozen=True)
+class KilledAgent:
+    """An update in which the node's agent was killed during the fetch, and during the
+    comparison."""
+
+    evidence: Evidence
+    old: str
+    """Tag."""
+    new: str
+    size: int
+    """Bytes of the new version's files."""
+    at_kill: int
+    """Of these, how many were on the node just before the first kill."""
+    kept: int
+    """How many were there when the agent ran again."""
+    kills: tuple[float, float]
+    """When it was killed."""
+    serving: str
+    """The tag that serves at the end, from the node's server."""
+
+
+@dataclass(frozen=True)
 class FullDisk:
     """A fetch that goes on when the disk is full."""
 

@@ -12,6 +12,7 @@ from edge_lab.oracles.models.evidence import (
     CutUpdate,
     Evidence,
     FullDisk,
+    KilledAgent,
     MissedUpdate,
     Refusal,
     Rollback,
@@ -128,6 +129,44 @@ def judge_staged_reset(staged: StagedReset) -> Verdict:
     took = promoted.time - up if promoted and up else None
     more = (measure("promoted after a loss of power", took, "s", node),)
     lines = counts_by_tag(evidence)
+    return Verdict(node, evidence.runtime, tuple(problems), (*measures, *more), lines)
+
+
+def judge_killed_agent(found: KilledAgent) -> Verdict:
+    """The old version serves without a gap while the agent is killed. The agent goes on with what
+    is on the node: it keeps a part of a fetch, and does not fetch a complete version again."""
+    evidence, node, (fetching, comparing) = found.evidence, found.evidence.node, found.kills
+    requests, measures = requests_found(evidence, {found.old, found.new}, "agent killed")
+    problems = list(requests)
+    if not 0 < found.at_kill < found.size:
+        problems.append(
+            f"no evidence: {found.at_kill} of {found.size} bytes were there at the first kill"
+        )
+    if found.kept < found.at_kill:
+        problems.append(f"{found.at_kill - found.kept} bytes of the fetch are gone")
+    complete = first(evidence.acts, "staged", found.new)
+    if complete is None or not fetching < complete.time + CLOCK_SECONDS < comparing + CLOCK_SECONDS:
+        problems.append(f"no evidence: {found.new} was not compared at the second kill")
+    again = [
+        fetch
+        for fetch in evidence.acts
+        if fetch.what in ("fetching", "fetched") and complete and fetch.time > complete.time
+    ]
+    if again:
+        problems.append(f"{again[0].tag} was fetched again after it was complete")
+    promoted = first(evidence.acts, "promoted", found.new)
+    if promoted is not None and promoted.time < comparing - CLOCK_SECONDS:
+        problems.append(f"no evidence: {found.new} was promoted before the second kill")
+    if promoted is None or found.serving != found.new:
+        problems.append(f"{found.serving or 'nothing'} serves in the end, not {found.new}")
+    kept = _percent(min(found.kept, found.at_kill), found.at_kill)
+    took = promoted.time - comparing if promoted else None
+    more = (
+        measure("kept of an interrupted fetch", kept, "%", node, label="agent killed"),
+        measure("promoted after a kill of the agent", took, "s", node),
+    )
+    head = f"{found.at_kill} of {found.size} bytes at the first kill, {found.kept} after it"
+    lines = (head, *counts_by_tag(evidence))
     return Verdict(node, evidence.runtime, tuple(problems), (*measures, *more), lines)
 
 

@@ -83,6 +83,12 @@ class NativeNode:
         for program in self.programs:
             self.running[program] = start(self.folder, self.config, program, defect)
 
+    def kill_agent(self, defect: str = "") -> None:
+        agent = self.running["agent"]
+        agent.send_signal(signal.SIGKILL)
+        agent.wait()
+        self.running["agent"] = start(self.folder, self.config, "agent", defect)
+
     def end(self) -> None:
         for process in self.running.values():
             process.send_signal(signal.SIGKILL)

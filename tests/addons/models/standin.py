@@ -186,6 +186,9 @@ class NativeSide:
         self.site.nodes[node].end()
         self.site.nodes[node].start(self.defect)
 
+    def kill_agent(self, node: str) -> None:
+        self.site.nodes[node].kill_agent(self.defect)
+
     @contextlib.contextmanager
     def with_defect(self, node: str, defect: str) -> Iterator[None]:
         """The node's programs have a planted defect."""

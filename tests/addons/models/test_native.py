@@ -19,6 +19,7 @@ from edge_lab.oracles.models.requests import judge_requests
 from edge_lab.oracles.models.updates import (
     judge_cut_update,
     judge_full_disk,
+    judge_killed_agent,
     judge_missed_update,
     judge_refusal,
     judge_rollback,
@@ -78,6 +79,11 @@ def test_half_an_update_never_serves(side: NativeSide, reset: bool) -> None:
 
 def test_a_loss_of_power_during_a_comparison(side: NativeSide) -> None:
     verdict = judge_staged_reset(interruptions.staged_reset(side, side.nodes[0]))
+    assert verdict.passed, str(verdict)
+
+
+def test_a_killed_agent_goes_on_where_it_was(side: NativeSide) -> None:
+    verdict = judge_killed_agent(interruptions.killed_agent(side, side.nodes[0]))
     assert verdict.passed, str(verdict)
 
 

@@ -14,6 +14,7 @@ from edge_lab.oracles.models.regions import judge_regions
 from edge_lab.oracles.models.requests import judge_requests
 from edge_lab.oracles.models.updates import (
     judge_full_disk,
+    judge_killed_agent,
     judge_missed_update,
     judge_refusal,
     judge_rollback,
@@ -123,6 +124,16 @@ def test_a_node_that_fetches_again_what_is_complete_is_red(side: NativeSide) -> 
         side.until("it serves again", lambda: side.serving(node), 60)
         found = interruptions.staged_reset(replace(side, defect="distrustful"), node)
     verdict = judge_staged_reset(found)
+    assert any("was fetched again" in problem for problem in verdict.problems), str(verdict)
+
+
+def test_a_killed_agent_that_fetches_again_what_is_complete_is_red(side: NativeSide) -> None:
+    node = side.nodes[0]
+    scenarios.settle(side, BETTER)
+    with side.with_defect(node, "distrustful"):
+        side.until("it serves again", lambda: side.serving(node), 60)
+        found = interruptions.killed_agent(replace(side, defect="distrustful"), node)
+    verdict = judge_killed_agent(found)
     assert any("was fetched again" in problem for problem in verdict.problems), str(verdict)
 
 

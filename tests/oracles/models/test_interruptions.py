@@ -7,10 +7,17 @@ from dataclasses import replace
 import pytest
 
 from edge_lab.addons.models.records import Act
-from edge_lab.oracles.models.evidence import CutUpdate, FullDisk, MissedUpdate, StagedReset
+from edge_lab.oracles.models.evidence import (
+    CutUpdate,
+    FullDisk,
+    KilledAgent,
+    MissedUpdate,
+    StagedReset,
+)
 from edge_lab.oracles.models.updates import (
     judge_cut_update,
     judge_full_disk,
+    judge_killed_agent,
     judge_missed_update,
     judge_staged_reset,
 )
@@ -147,6 +154,55 @@ def test_a_loss_of_power_after_the_heal_is_no_evidence() -> None:
 )
 def test_defects_of_a_staged_version_are_red(staged: StagedReset, words: str) -> None:
     red(judge_staged_reset(staged), words)
+
+
+# -- a killed agent --------------------------------------------------------------------------------
+
+KILLED = KilledAgent(
+    evidence(
+        lambda second: NEW if second >= 61 else OLD,
+        Act(BEGAN + 30, "staged", NEW),
+        Act(PROMOTED + 1, "promoted", NEW),
+    ),
+    OLD,
+    NEW,
+    size=1000,
+    at_kill=400,
+    kept=410,
+    kills=(BEGAN + 20, BEGAN + 31),
+    serving=NEW,
+)
+
+
+def also(*acts: Act) -> KilledAgent:
+    return replace(KILLED, evidence=replace(KILLED.evidence, acts=(*KILLED.evidence.acts, *acts)))
+
+
+def test_an_agent_that_goes_on_where_it_was_passes() -> None:
+    verdict = judge_killed_agent(KILLED)
+    assert verdict.passed, str(verdict)
+    found = {measure.title: measure.value for measure in verdict.measures}
+    assert found["promoted after a kill of the agent"] == pytest.approx(30)
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (replace(KILLED, at_kill=0), "no evidence"),
+        (replace(KILLED, at_kill=1000, kept=1000), "no evidence"),
+        (replace(KILLED, kept=0), "400 bytes of the fetch are gone"),
+        (replace(KILLED, kills=(BEGAN + 20, BEGAN + 25)), "not compared at the second kill"),
+        (replace(KILLED, kills=(BEGAN + 20, PROMOTED + 5)), "promoted before the second kill"),
+        (replace(KILLED, serving=OLD), "serves in the end"),
+        (also(Act(BEGAN + 33, "fetching", NEW)), "was fetched again"),
+        (
+            replace(KILLED, evidence=changed(KILLED.evidence, 22, ok=False, message="refused")),
+            "got no answer",
+        ),
+    ],
+)
+def test_defects_of_a_killed_agent_are_red(found: KilledAgent, words: str) -> None:
+    red(judge_killed_agent(found), words)
 
 
 # -- a full disk -----------------------------------------------------------------------------------
