@@ -144,16 +144,12 @@ class Metrics:
         """All samples with timestamps after `since` (seconds since 1970, by the host's clock, from
         which the lab's are set), and up to `ahead` seconds in the future; in all views, or one.
         With `whole`, LabError if a response is partial."""
-        until = time.time() + MARGIN_SECONDS + ahead
+        seconds, until = _window(since, ahead)
         found: dict[Origin, tuple[Stored, ...]] = {}
         for view in (only,) if only else self.views:
+            limit = self.limit(ASK_SECONDS)
             found |= view.stored(
-                self.server,
-                self.limit(ASK_SECONDS),
-                seconds=until - since + MARGIN_SECONDS,
-                time=until,
-                devices=devices,
-                whole=whole,
+                self.server, limit, seconds=seconds, time=until, devices=devices, whole=whole
             )
         return found
 
@@ -162,16 +158,11 @@ class Metrics:
     ) -> Mapping[Origin, tuple[int, ...]]:
         """Timestamps of the scrapes that senders report as failed, ns; the window is that of
         `stored`."""
-        until = time.time() + MARGIN_SECONDS + ahead
+        seconds, until = _window(since, ahead)
         found: dict[Origin, tuple[int, ...]] = {}
         for view in self.views:
-            found |= view.failed(
-                self.server,
-                self.limit(ASK_SECONDS),
-                seconds=until - since + MARGIN_SECONDS,
-                time=until,
-                whole=whole,
-            )
+            limit = self.limit(ASK_SECONDS)
+            found |= view.failed(self.server, limit, seconds=seconds, time=until, whole=whole)
         return found
 
     def all_stored(
@@ -250,6 +241,12 @@ class Metrics:
             )
             for key, stamp in newest.items()
         )
+
+
+def _window(since: float, ahead: float) -> tuple[float, float]:
+    """Its length in seconds, and its end, seconds since 1970."""
+    until = time.time() + MARGIN_SECONDS + ahead
+    return until - since + MARGIN_SECONDS, until
 
 
 def warnings_in(text: str) -> tuple[str, ...]:

@@ -114,13 +114,7 @@ def judge_staged_reset(staged: StagedReset) -> Verdict:
         problems.append(f"no evidence: {staged.new} was not compared when the power was lost")
     elif promoted and promoted.time < off:
         problems.append(f"no evidence: {staged.new} was promoted before the power was lost")
-    again = [
-        fetch
-        for fetch in evidence.acts
-        if fetch.what in ("fetching", "fetched") and act and fetch.time > act.time
-    ]
-    if again:
-        problems.append(f"{again[0].tag} was fetched again after it was complete")
+    problems += _fetched_again(evidence.acts, act)
     if staged.first != staged.old:
         problems.append(f"{staged.first or 'nothing'} serves after the boot, not {staged.old}")
     if promoted is None or staged.serving != staged.new:
@@ -147,13 +141,7 @@ def judge_killed_agent(found: KilledAgent) -> Verdict:
     complete = first(evidence.acts, "staged", found.new)
     if complete is None or not fetching < complete.time + CLOCK_SECONDS < comparing + CLOCK_SECONDS:
         problems.append(f"no evidence: {found.new} was not compared at the second kill")
-    again = [
-        fetch
-        for fetch in evidence.acts
-        if fetch.what in ("fetching", "fetched") and complete and fetch.time > complete.time
-    ]
-    if again:
-        problems.append(f"{again[0].tag} was fetched again after it was complete")
+    problems += _fetched_again(evidence.acts, complete)
     promoted = first(evidence.acts, "promoted", found.new)
     if promoted is not None and promoted.time < comparing - CLOCK_SECONDS:
         problems.append(f"no evidence: {found.new} was promoted before the second kill")
@@ -216,6 +204,20 @@ def _through(
         measure("new version serves", took, "s", node, label=f"after the {end}"),
         measure("between the last old and the first new answer", downtime, "s", node),
     ]
+
+
+def _fetched_again(acts: Iterable[Act], complete: Act | None) -> Iterable[str]:
+    """A problem if a version was fetched after one was `complete`."""
+    again = next(
+        (
+            fetch
+            for fetch in acts
+            if fetch.what in ("fetching", "fetched") and complete and fetch.time > complete.time
+        ),
+        None,
+    )
+    if again:
+        yield f"{again.tag} was fetched again after it was complete"
 
 
 def _restarts(acts: Iterable[Act]) -> int:

@@ -117,23 +117,17 @@ def test_a_node_that_keeps_its_parts_on_a_full_disk_is_red(side: NativeSide) -> 
     assert any("were left on the full disk" in problem for problem in verdict.problems)
 
 
-def test_a_node_that_fetches_again_what_is_complete_is_red(side: NativeSide) -> None:
+@pytest.mark.parametrize("fault", ["power lost", "agent killed"])
+def test_a_node_that_fetches_again_what_is_complete_is_red(side: NativeSide, fault: str) -> None:
     node = side.nodes[0]
     scenarios.settle(side, BETTER)
     with side.with_defect(node, "distrustful"):
         side.until("it serves again", lambda: side.serving(node), 60)
-        found = interruptions.staged_reset(replace(side, defect="distrustful"), node)
-    verdict = judge_staged_reset(found)
-    assert any("was fetched again" in problem for problem in verdict.problems), str(verdict)
-
-
-def test_a_killed_agent_that_fetches_again_what_is_complete_is_red(side: NativeSide) -> None:
-    node = side.nodes[0]
-    scenarios.settle(side, BETTER)
-    with side.with_defect(node, "distrustful"):
-        side.until("it serves again", lambda: side.serving(node), 60)
-        found = interruptions.killed_agent(replace(side, defect="distrustful"), node)
-    verdict = judge_killed_agent(found)
+        defective = replace(side, defect="distrustful")
+        if fault == "power lost":
+            verdict = judge_staged_reset(interruptions.staged_reset(defective, node))
+        else:
+            verdict = judge_killed_agent(interruptions.killed_agent(defective, node))
     assert any("was fetched again" in problem for problem in verdict.problems), str(verdict)
 
 
