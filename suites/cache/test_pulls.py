@@ -13,11 +13,11 @@ import pytest
 
 from edge_lab.addons.cache.content import DATA_SETS, LARGE, LabImage
 from edge_lab.addons.cache.edge import cache_of
-from edge_lab.addons.cache.names import site_peers
+from edge_lab.addons.cache.names import CACHE_UNIT, site_peers
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import MissingCapability
 from edge_lab.faults.engine import FaultEngine
-from edge_lab.faults.kinds import Cut, Impair
+from edge_lab.faults.kinds import Cut, Impair, Kill
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.nodes import LabNode
@@ -31,7 +31,7 @@ from suites.cache.judging import (
     wrong_sharing,
 )
 from suites.cache.objects import APP, image_named, image_pod
-from suites.cache.onnode import CacheNode
+from suites.cache.onnode import PULL_UNIT, CacheNode
 from suites.cache.watching import seen_within, watch_starts
 from suites.edges import edges, uplink
 from suites.pods import running_pods
@@ -63,20 +63,13 @@ def fits(node: CacheNode, store: str, limit: int) -> bool:
     return node.held(store) <= limit
 
 
-@pytest.mark.core
-@pytest.mark.scenario("interrupted pull")
-@pytest.mark.fails_without("cache-outlives-upstream")
-@allure.title("An interrupted pull on {edge_node} resumes where it stopped")
-def test_a_pull_that_is_cut_goes_on_where_it_was(
-    lab: Lab,
-    edge_node: LabNode,
-    faults: FaultEngine,
-    cache_node: Nodes,
-    measure: Measuring,
-    time_limit: TimeLimit,
-) -> None:
-    name, node, image = edge_node.name, cache_node(edge_node.name), LARGE[0]
-    link = uplink(lab, name)
+@contextlib.contextmanager
+def half_pulled(
+    lab: Lab, faults: FaultEngine, node: CacheNode, image: LabImage, time_limit: TimeLimit
+) -> Iterator[int]:
+    """Half of an image has arrived over a slow line, and the pull is in progress. Yields the bytes
+    that the node's uplink had delivered before."""
+    link = uplink(lab, node.name)
     # The program's layer, shared by all images, is on the node: only the unique layer is pulled.
     assert not (trouble := node.pull(image_named("cached"))), trouble
     node.forget(image)
@@ -91,24 +84,73 @@ def test_a_pull_that_is_cut_goes_on_where_it_was(
             time_limit(END_SECONDS),
             every=0.2,
         )
-        with faults.inflict(Cut(link=link)):
-            seen_within(time_limit(END_SECONDS), node.pull_has_ended, 2.0)
-            # Whether the container runtime or the cache keeps a part does not matter: only bytes
-            # do.
-            node.run("systemctl stop edge-lab-pull 2>/dev/null; true")
-        cut = node.received(link)
+        yield began
+
+
+def pulled_in_parts(
+    node: CacheNode, image: LabImage, link: str, began: int, middle: int, measure: Measuring
+) -> Resumed:
+    """The pull is repeated; `middle` is how much the uplink had delivered at the interruption."""
     trouble = node.pull(image)
     assert not trouble, trouble
-    seen = Resumed(cut - began, node.received(link) - cut, image.bytes)
-    for label, value in (("before the cut", seen.before), ("after it", seen.after)):
+    seen = Resumed(middle - began, node.received(link) - middle, image.bytes)
+    for label, value in (("before the interruption", seen.before), ("after it", seen.after)):
         measure(
             "pull in two parts",
             value / MIB,
             unit="MiB",
-            node=name,
+            node=node.name,
             label=label,
             evidence=f"bytes that {link} delivered",
         )
+    return seen
+
+
+@pytest.mark.core
+@pytest.mark.scenario("interrupted pull")
+@pytest.mark.fails_without("cache-outlives-upstream")
+@allure.title("An interrupted pull on {edge_node} resumes where it stopped")
+def test_a_pull_that_is_cut_goes_on_where_it_was(
+    lab: Lab,
+    edge_node: LabNode,
+    faults: FaultEngine,
+    cache_node: Nodes,
+    measure: Measuring,
+    time_limit: TimeLimit,
+) -> None:
+    node, image = cache_node(edge_node.name), LARGE[0]
+    link = uplink(lab, node.name)
+    with half_pulled(lab, faults, node, image, time_limit) as began:
+        with faults.inflict(Cut(link=link)):
+            seen_within(time_limit(END_SECONDS), node.pull_has_ended, 2.0)
+            # Whether the container runtime or the cache keeps a part does not matter: only bytes
+            # do.
+            node.run(f"systemctl stop {PULL_UNIT} 2>/dev/null; true")
+        cut = node.received(link)
+    seen = pulled_in_parts(node, image, link, began, cut, measure)
+    assert not (wrong := wrong_resumption(seen)), wrong
+
+
+@pytest.mark.scenario("cache killed during a pull")
+@pytest.mark.needs("cache-outlives-upstream")
+@allure.title("A pull on {edge_node} whose cache is killed resumes where it stopped")
+def test_a_pull_whose_cache_is_killed_goes_on_where_it_was(
+    lab: Lab,
+    edge_node: LabNode,
+    faults: FaultEngine,
+    cache_node: Nodes,
+    measure: Measuring,
+    time_limit: TimeLimit,
+) -> None:
+    node, image = cache_node(edge_node.name), LARGE[0]
+    link = uplink(lab, node.name)
+    with half_pulled(lab, faults, node, image, time_limit) as began:
+        killed = node.received(link)
+        with faults.inflict(Kill(node=node.name, service=CACHE_UNIT)):
+            pass  # healed when systemd has started it again
+        # The container runtime may try again by itself.
+        seen_within(time_limit(END_SECONDS), node.pull_has_ended, 2.0)
+    seen = pulled_in_parts(node, image, link, began, killed, measure)
     assert not (wrong := wrong_resumption(seen)), wrong
 
 
