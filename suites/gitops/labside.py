@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 from edge_lab.addons.gitops.client import Pushed, author_on
 from edge_lab.addons.gitops.fleet import Revision
-from edge_lab.addons.gitops.names import GIT_UNIT, KUSTOMIZE_UNIT, NAMESPACE, STATE
+from edge_lab.addons.gitops.identities import CONTROLLERS
+from edge_lab.addons.gitops.names import GIT_UNIT, NAMESPACE, STATE
 from edge_lab.addons.gitops.place import Place, place_of
 from edge_lab.addons.witness import PART_LABEL, Run, log_path, parse_runs
 from edge_lab.cluster.kubectl import NOT_YET
@@ -95,8 +96,8 @@ class LabSide(WaitingSide):
         with self.faults.inflict(Freeze(node=self.server, service=GIT_UNIT)):
             yield
 
-    def kill_applier(self) -> None:
-        with self.faults.inflict(Kill(node=self.server, service=KUSTOMIZE_UNIT)):
+    def kill(self, controller: str) -> None:
+        with self.faults.inflict(Kill(node=self.server, service=CONTROLLERS[controller])):
             pass  # healed when systemd has restarted it
 
     def end_process(self, node: str, part: str) -> None:

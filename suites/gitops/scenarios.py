@@ -17,6 +17,7 @@ from edge_lab.addons.gitops.fleet import (
     revision_of,
 )
 from edge_lab.addons.gitops.flux import APPLY_SECONDS, LOOK_SECONDS
+from edge_lab.addons.gitops.names import KUSTOMIZE_CONTROLLER
 from edge_lab.addons.witness import Run
 from suites.gitops.evidence import BadCommit, Drift, Offline, Pods, Rollout
 from suites.gitops.flow import (
@@ -55,21 +56,23 @@ PILE_LOOKS = 8
 # -- updates ---------------------------------------------------------------------------------
 
 
-def update(side: Side, *, killed: bool = False) -> list[Rollout]:
-    """A commit reaches all nodes; with `killed`, kustomize-controller is killed meanwhile."""
+def update(side: Side, *, killed: str = "") -> list[Rollout]:
+    """A commit reaches all nodes. The controller `killed` is killed when it has work to do:
+    source-controller after the push, kustomize-controller when the commit is fetched."""
     first = Revision(side.name(), side.nodes)
     begin(side, first)
     second = replace(first, name=side.name())
     (pushed,) = side.push([second])
     flow = Flow(pushed.commit, pushed.time)
-    if killed:
+    if killed == KUSTOMIZE_CONTROLLER:
 
         def begun() -> bool:
             flow.look(side)
             return flow.fetched is not None
 
         side.until("source-controller has it", begun, ROLLOUT_SECONDS)
-        side.kill_applier()
+    if killed:
+        side.kill(killed)
     side.seen(
         lambda: flow.look(side) and all_run(side, side.nodes, BASE, second.name), ROLLOUT_SECONDS
     )

@@ -67,8 +67,8 @@ class Side(Protocol):
         """The Git server accepts connections, but does not answer."""
         ...
 
-    def kill_applier(self) -> None:
-        """Kills kustomize-controller, which is restarted."""
+    def kill(self, controller: str) -> None:
+        """Kills a controller of Flux, which is restarted."""
         ...
 
     def end_process(self, node: str, part: str) -> None:

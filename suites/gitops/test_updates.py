@@ -6,6 +6,7 @@ import allure
 import pytest
 
 from edge_lab.addons.gitops.fleet import SURGING, Fault
+from edge_lab.addons.gitops.identities import CONTROLLERS
 from suites.conftest import Judged
 from suites.gitops.flow import ROLLOUT_SECONDS
 from suites.gitops.judging import judge_bad_commit, judge_drift, judge_rollout
@@ -25,16 +26,30 @@ pytestmark = [
 ]
 
 
+@pytest.mark.core
 @pytest.mark.scenario("gitops: a commit")
 @allure.title("A commit is rolled out to all edge nodes, exactly once")
 def test_a_commit_reaches_all_nodes(side: LabSide, judged: Judged) -> None:
     judged(judge_rollout(rollout, limit_s=ROLLOUT_SECONDS) for rollout in update(side))
 
 
-@pytest.mark.scenario("gitops: kustomize-controller killed during an update")
-@allure.title("kustomize-controller killed: the commit is rolled out to all nodes, exactly once")
-def test_a_killed_controller_ends_in_the_same(side: LabSide, judged: Judged) -> None:
-    judged(judge_rollout(rollout, limit_s=ROLLOUT_SECONDS) for rollout in update(side, killed=True))
+@pytest.mark.parametrize(
+    "controller",
+    [
+        pytest.param(
+            controller, marks=pytest.mark.scenario(f"gitops: {controller} killed during an update")
+        )
+        for controller in CONTROLLERS
+    ],
+)
+@allure.title("{controller} killed: the commit is rolled out to all nodes, exactly once")
+def test_a_killed_controller_ends_in_the_same(
+    side: LabSide, judged: Judged, controller: str
+) -> None:
+    judged(
+        judge_rollout(rollout, limit_s=ROLLOUT_SECONDS)
+        for rollout in update(side, killed=controller)
+    )
 
 
 @pytest.mark.scenario("gitops: drift")

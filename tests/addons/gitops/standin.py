@@ -11,7 +11,7 @@ from typing import Any
 
 from edge_lab.addons.gitops.client import Pushed
 from edge_lab.addons.gitops.fleet import Revision
-from edge_lab.addons.gitops.names import GIT_SERVER, KUSTOMIZE_CONTROLLER, NAMESPACE
+from edge_lab.addons.gitops.names import GIT_SERVER, NAMESPACE
 from edge_lab.addons.witness import PART_LABEL, Run
 from edge_lab.cluster.kubectl import NOT_YET
 from edge_lab.cluster.objects import node_ready
@@ -90,9 +90,9 @@ class NativeSide:
         with self.site.silent(GIT_SERVER):
             yield
 
-    def kill_applier(self) -> None:
-        self.site.kill(KUSTOMIZE_CONTROLLER)
-        self.site.start(KUSTOMIZE_CONTROLLER)
+    def kill(self, controller: str) -> None:
+        self.site.kill(controller)
+        self.site.start(controller)
 
     def end_process(self, node: str, part: str) -> None:
         self.hollow[node].end_process(part)

@@ -78,8 +78,11 @@ def test_a_commit_reaches_each_node(side: NativeSide) -> None:
         assert rollout.applied is not None
 
 
-def test_an_applier_that_is_killed_half_way_ends_in_the_same(side: NativeSide) -> None:
-    for rollout in scenarios.update(side, killed=True):
+@pytest.mark.parametrize("controller", CONTROLLERS)
+def test_a_controller_that_is_killed_half_way_ends_in_the_same(
+    side: NativeSide, controller: str
+) -> None:
+    for rollout in scenarios.update(side, killed=controller):
         verdict = judge_rollout(rollout, limit_s=LIMIT_SECONDS)
         assert verdict.passed, str(verdict)
 
