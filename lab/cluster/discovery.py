@@ -26,7 +26,8 @@ class Discovery:
         self._lock = threading.Lock()
 
     def named(self, word: str, deadline: Deadline) -> Resource:
-        """The kind that kubectl calls `word`.
+        """The kind that kubectl calls `word`, in its group's preferred version, or in another one if
+        that does not have it.
 
         Raises:
             KubectlError: no such kind is served (yet), or the API server does not answer.
@@ -35,9 +36,8 @@ class Discovery:
             if resource.is_called(word):
                 return resource
         _, dot, group = word.partition(".")
-        groups = [self._group(group, deadline)] if dot else self._groups(deadline)
-        for versions in groups:
-            for resource in self._served(versions, deadline):
+        for version in self._versions(group if dot else None, deadline):
+            for resource in self._served(version, deadline):
                 if resource.is_called(word):
                     return self._remembered(resource)
         raise KubectlError(f"the API server has no kind {word}")
@@ -66,13 +66,18 @@ class Discovery:
             self._known |= {resource}
         return resource
 
-    def _group(self, group: str, deadline: Deadline) -> str:
-        return str(self._ask(f"/apis/{group}", deadline)["preferredVersion"]["groupVersion"])
-
-    def _groups(self, deadline: Deadline) -> Iterator[str]:
-        yield "v1"
-        for group in self._ask("/apis", deadline).get("groups", ()):
-            yield str(group["preferredVersion"]["groupVersion"])
+    def _versions(self, group: str | None, deadline: Deadline) -> Iterator[str]:
+        """The versions of a group, or of all, with the preferred ones first."""
+        if group is None:
+            yield "v1"
+            groups = self._ask("/apis", deadline).get("groups", ())
+        else:
+            groups = [self._ask(f"/apis/{group}", deadline)]
+        preferred = [str(each["preferredVersion"]["groupVersion"]) for each in groups]
+        yield from preferred
+        for each in groups:
+            served = (str(version["groupVersion"]) for version in each.get("versions", ()))
+            yield from (version for version in served if version not in preferred)
 
     def _served(self, api_version: str, deadline: Deadline) -> Iterator[Resource]:
         group, _, version = api_version.rpartition("/")

@@ -273,6 +273,21 @@ def test_a_kind_without_its_group_is_looked_for_in_all(
         kubectl.items("lantern", deadline=soon)
 
 
+@pytest.mark.parametrize("word", ["lamps", "lamps.example.com"])
+def test_a_kind_that_only_another_version_has_is_found(
+    api: ApiServer, kubectl: Kubectl, soon: Deadline, word: str
+) -> None:
+    versions = [{"groupVersion": f"example.com/{version}"} for version in ("v3", "v2")]
+    group = Answer({"preferredVersion": versions[0], "versions": versions})
+    api.answer("GET /api/v1", Answer({"resources": []}))
+    api.answer("GET /apis", Answer({"groups": [group.body]}))
+    api.answer(GROUP, group)
+    api.answer("GET /apis/example.com/v3", Answer({"resources": []}))
+    api.answer(VERSION, SERVED)
+    api.answer(LAMPS, TWO)
+    assert len(kubectl.items(word, deadline=soon)) == 2
+
+
 def test_two_threads_ask_at_once(api: ApiServer, kubectl: Kubectl, soon: Deadline) -> None:
     both = threading.Barrier(2, timeout=20)
     api.answer(NODES, Answer(TWO.body, wait=both.wait))
