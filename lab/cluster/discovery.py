@@ -26,8 +26,8 @@ class Discovery:
         self._lock = threading.Lock()
 
     def named(self, word: str, deadline: Deadline) -> Resource:
-        """The kind that kubectl calls `word`, in its group's preferred version, or in another one if
-        that does not have it.
+        """The kind that kubectl calls `word`, in its group's preferred version, or in another one
+        if that does not have it.
 
         Raises:
             KubectlError: no such kind is served (yet), or the API server does not answer.
