@@ -218,14 +218,16 @@ class HerdEvidence(_Frozen):
     ready: Mapping[str, int]
     """By node, the time since which it has been Ready at the end, ns; only nodes that were
     lost."""
+    tainted: Mapping[str, int]
+    """By node, when it was last seen to get a taint that evicts (NoExecute), ns."""
     untainted: Mapping[str, int]
-    """By node, the time since which it has had no taint that evicts, at the end, ns."""
+    """By node, the time since which it has had no such taint at the end, ns."""
     not_ready: tuple[str, ...]
     """At the end."""
     evictions: tuple[Eviction, ...]
     watch_breaks: int = 0
-    """How often the watch of evictions broke after the silence began: evictions during such a gap
-    leave no trace."""
+    """How often the watches of evictions and of nodes broke after the silence began: evictions
+    during such a gap leave no trace, and times are late."""
     calls: tuple[Calls, ...]
     """From the wake to the end."""
     objectives: tuple[Calls, ...]

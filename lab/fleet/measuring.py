@@ -99,7 +99,7 @@ class FleetMeasuring:
                 for pod in place.kubectl.items("pods", "-n", NAMESPACE, deadline=limit)
             }
             limit.wait_for("all pods are seen", lambda: pods <= evictions.known())
-            breaks = evictions.breaks
+            breaks = evictions.breaks + fleet.readiness.breaks
             silenced = fleet.silence()
             try:
                 with step(f"{fleet.size} nodes are silent for {silent_s:g} s"):
@@ -110,10 +110,10 @@ class FleetMeasuring:
             finally:
                 woken = fleet.wake()
             self._wait_back(names, renewals)
-            ready = fleet.readiness.ready_since()
-            not_ready = tuple(sorted(names - ready.keys()))
             self._hold(settle_s)
             after = self._look()
+            ready = fleet.readiness.ready_since()
+            not_ready = tuple(sorted(names - ready.keys()))
             renewed = {node: when for node, when in renewals.first().items() if node in names}
             return HerdEvidence(
                 runtime=place.runtime,
@@ -127,10 +127,11 @@ class FleetMeasuring:
                 lost=lost,
                 renewed=renewed,
                 ready={node: when for node, when in ready.items() if node in lost},
+                tainted=fleet.readiness.tainted_at(),
                 untainted=fleet.readiness.untainted_since(),
                 not_ready=not_ready,
                 evictions=evictions.seen(),
-                watch_breaks=evictions.breaks - breaks,
+                watch_breaks=evictions.breaks + fleet.readiness.breaks - breaks,
                 calls=after.api.calls(before.api),
                 objectives=after.api.objectives(before.api),
                 refused=after.api.refused(before.api),
@@ -140,8 +141,11 @@ class FleetMeasuring:
             )
 
     def _wait_back(self, names: frozenset[str], renewals: Renewals) -> None:
+        readiness = self.fleet.readiness
+
         def back() -> bool:
-            return names <= self.fleet.readiness.ready() and names <= renewals.first().keys()
+            without_taint = names <= readiness.untainted_since().keys()
+            return without_taint and names <= readiness.ready() and names <= renewals.first().keys()
 
         with step("until all are back"):
             try:

@@ -13,6 +13,8 @@ from suites.metrics.evidence import BEFORE, HEAL, RESET, Evidence, Line
 
 LEAST_SERVED = 10
 """Minimum scrapes between the first mark and the heal for a run to be evidence."""
+MOST_FAILED = 0.1
+"""Share of the served scrapes that a sender may report as failed."""
 LEAST_BEFORE = 3
 """Minimum samples from before the fault: otherwise the path was broken all along."""
 SHOWN = 8
@@ -66,6 +68,7 @@ def judge_samples(
     problems = [
         *_no_evidence(evidence, count),
         *_lost(lost),
+        *_failed(count),
         *_listed("has twice, with two timestamps", count.repeated),
         *_listed("has with other values", count.wrong),
         *_listed("has, although they were never served", count.unknown),
@@ -105,11 +108,9 @@ def _no_evidence(evidence: Evidence, count: Count) -> Sequence[str]:
     during = sum(before < number <= heal for number in numbers)
     if during < LEAST_SERVED:
         found.append(f"no evidence: only {during} scrapes during the fault")
-    missing = {scrape.number for scrape in count.missing}
+    stored = {sample.number for sample in evidence.stored}
     ahead = [
-        scrape
-        for scrape in evidence.served
-        if scrape.number <= before and scrape.number not in missing
+        scrape for scrape in evidence.served if scrape.number <= before and scrape.number in stored
     ]
     if len(ahead) < LEAST_BEFORE:
         found.append(
@@ -144,6 +145,12 @@ def _lost(lost: Sequence[Served]) -> Sequence[str]:
         return ()
     numbers = [scrape.number for scrape in lost]
     return (f"the view has lost {len(lost)} samples: {_short(numbers)}",)
+
+
+def _failed(count: Count) -> Sequence[str]:
+    if len(count.unscraped) <= MOST_FAILED * count.served:
+        return ()
+    return (f"the sender reports {len(count.unscraped)} of {count.served} scrapes as failed",)
 
 
 def _listed(what: str, numbers: Sequence[int]) -> Sequence[str]:
@@ -182,6 +189,7 @@ def _measures(evidence: Evidence, count: Count) -> Sequence[Measure]:
     found = [
         measure("metric samples lost", len(count.missing), "count"),
         measure("longest gap in metrics", longest, "s"),
+        measure("scrapes reported as failed", len(count.unscraped), "count", minor=True),
         measure("metric samples repeated", len(count.repeated), "count", minor=True),
         measure(
             "metric samples wrong", len(count.wrong) + len(count.misdated), "count", minor=True

@@ -189,7 +189,7 @@ def _after_reset(away: Away, reset: float, starts: Sequence[Run]) -> Iterable[st
     early = [run for run in starts if run.began < reset]
     if early:
         yield f"{len(early)} starts before it lost its power"
-    if len(starts) > 1:
+    if len(starts) != 1:
         yield f"{len(starts)} starts while it was cut off, not one"
 
 

@@ -58,6 +58,14 @@ def runs_alone(side: Side, node: str, configured: str) -> bool:
     return running_at(side.runs(node), SITE, side.now()) == (configured,)
 
 
+def _runs_since(side: Side, node: str, configured: str, since: float) -> bool:
+    """Whether the node has started this configuration since, and runs it."""
+    return any(
+        run.revision == configured and run.ended is None and run.began > since
+        for run in side.runs(node)
+    )
+
+
 def configure(side: Side, configured: Configured) -> None:
     side.configure(tweaks(configured, sizes(side)))
 
@@ -250,6 +258,7 @@ def cut_off(side: Side, pool: str, *, reset: bool = False) -> CutOff:
     nodes = side.pools[pool]
     others = [node for node in all_nodes(side) if node not in nodes]
     after = named(side)
+    lost_power = 0.0
     with side.offline(nodes):
         began = side.now()
         noticed = side.seen(lambda: not any(map(side.ready, nodes)), LOST_SECONDS)
@@ -259,11 +268,12 @@ def cut_off(side: Side, pool: str, *, reset: bool = False) -> CutOff:
             lambda: all(runs_alone(side, node, after[pool_of(side, node)]) for node in others),
             CHANGE_SECONDS,
         )
-        lost_power = side.now() if reset else None
         if reset:
+            lost_power = side.now()
             side.reset(nodes)
             side.seen(
-                lambda: all(runs_alone(side, node, before[pool]) for node in nodes), BACK_SECONDS
+                lambda: all(_runs_since(side, node, before[pool], lost_power) for node in nodes),
+                BACK_SECONDS,
             )
         watch(side, AWAY_SECONDS)
         ended = side.now()
@@ -277,7 +287,7 @@ def cut_off(side: Side, pool: str, *, reset: bool = False) -> CutOff:
                 changed=changed,
                 noticed=noticed,
                 runs=side.runs(node),
-                reset=lost_power,
+                reset=lost_power if reset else None,
             )
             for node in nodes
         )

@@ -43,6 +43,7 @@ def test_a_pool_that_loses_its_power_goes_on_and_catches_up(side: LabSide, judge
     judged(
         [
             *map(judge_away, found.away),
+            *(judge_change(change, limit_s=CHANGE_SECONDS) for change in found.others),
             *(judge_change(change, limit_s=BACK_SECONDS) for change in found.back),
         ]
     )

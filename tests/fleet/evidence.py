@@ -88,6 +88,7 @@ def herd() -> HerdEvidence:
         lost=NODES,
         renewed=dict.fromkeys(NODES, woken + SECOND),
         ready=dict.fromkeys(NODES, woken + 2 * SECOND),
+        tainted=dict.fromkeys(NODES, 40 * SECOND),
         untainted=dict.fromkeys(NODES, woken + 4 * SECOND),
         not_ready=(),
         evictions=(),

@@ -95,7 +95,7 @@ def compare(
         if after < sample.number and (until is None or sample.number <= until):
             by_number.setdefault(sample.number, []).append(sample)
     absent = [judged[number] for number in sorted(judged) if number not in by_number]
-    unscraped = _unscraped(absent, failed, tolerance)
+    unscraped = _unscraped(absent, failed)
     known = {number: judged[number] for number in sorted(by_number.keys() & judged.keys())}
     return Count(
         served=len(judged),
@@ -125,13 +125,13 @@ def compare(
     )
 
 
-def _unscraped(absent: Iterable[Served], failed: Iterable[int], tolerance: float) -> frozenset[int]:
+def _unscraped(absent: Iterable[Served], failed: Iterable[int]) -> frozenset[int]:
     """The numbers whose scrape is one of those reported as failed: it was due before the response,
-    by at most its timeout and `tolerance`."""
+    by at most its timeout and `TOLERANCE_SECONDS`."""
     reports = sorted(failed)
     found = []
     for scrape in absent:
-        earliest = scrape.time - (SCRAPE_SECONDS + tolerance) * NANOSECONDS
+        earliest = scrape.time - (SCRAPE_SECONDS + TOLERANCE_SECONDS) * NANOSECONDS
         report = next((due for due in reports if earliest <= due <= scrape.time), None)
         if report is not None:
             reports.remove(report)

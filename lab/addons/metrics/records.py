@@ -140,12 +140,12 @@ def stored_samples(
 def failed_scrapes(reports: Sequence[Answer]) -> dict[Origin, tuple[int, ...]]:
     """By sender, the timestamps of the scrapes that it reports as failed (its `up` is 0), ns since
     1970."""
-    return {
-        report.origin: tuple(
-            sorted(round(time * NANOSECONDS) for time, value in report.samples if not value)
+    found: dict[Origin, list[int]] = {}
+    for report in reports:
+        found.setdefault(report.origin, []).extend(
+            round(time * NANOSECONDS) for time, value in report.samples if not value
         )
-        for report in reports
-    }
+    return {origin: tuple(sorted(times)) for origin, times in found.items()}
 
 
 def selector(name: str, node: str, sender: str) -> str:

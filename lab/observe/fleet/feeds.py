@@ -27,6 +27,7 @@ class Readiness(Follower):
         super().__init__(kubectl, "nodes", "-l", label)
         self._ready: dict[str, bool] = {}
         self._since: dict[str, int] = {}
+        self._tainted: dict[str, int] = {}
         self._untainted: dict[str, int] = {}
         self._lost: dict[str, int] = {}
 
@@ -35,12 +36,14 @@ class Readiness(Follower):
         if event == "DELETED":
             self._ready.pop(name, None)
             self._since.pop(name, None)
+            self._tainted.pop(name, None)
             self._untainted.pop(name, None)
             return
         if any(
             taint["effect"] == "NoExecute" for taint in item.get("spec", {}).get("taints") or ()
         ):
-            self._untainted.pop(name, None)
+            if self._untainted.pop(name, None) is not None or name not in self._tainted:
+                self._tainted[name] = at.wall
         else:
             self._untainted.setdefault(name, at.wall)
         ready = condition(dict(item), "Ready") == "True"
@@ -64,6 +67,11 @@ class Readiness(Follower):
     def ready_since(self) -> dict[str, int]:
         with self._lock:
             return {name: self._since[name] for name, ready in self._ready.items() if ready}
+
+    def tainted_at(self) -> dict[str, int]:
+        """By node, when it was last seen to get a taint that evicts (NoExecute)."""
+        with self._lock:
+            return dict(self._tainted)
 
     def untainted_since(self) -> dict[str, int]:
         """By node without a taint that evicts (NoExecute), since when it has had none."""
@@ -137,7 +145,9 @@ class Evictions(Follower):
 def _eviction(pod: str, node: str, item: Mapping[str, Any], at: Stamp) -> Eviction:
     """The decision is a condition of the pod, written just before it is marked for deletion."""
     conditions = item.get("status", {}).get("conditions") or ()
-    said: Mapping[str, str] = next((each for each in conditions if each["type"] == DISRUPTION), {})
+    said: Mapping[str, str] = next(
+        (each for each in conditions if each["type"] == DISRUPTION and each["status"] == "True"), {}
+    )
     decided = said.get("lastTransitionTime")
     return Eviction(
         pod=pod,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from edge_lab.core.errors import LabError
@@ -20,6 +21,8 @@ from edge_lab.oracles.fleet.load import (
     slowest,
 )
 
+CLOCK_NS = 1_000_000_000
+"""By how much the server's clock may be ahead of the host's."""
 LOST_PART = 0.99
 """The share of nodes that must have been marked lost; otherwise the silence tested nothing."""
 
@@ -27,10 +30,11 @@ WATCH = "a watch on the host"
 
 
 def judge_herd(herd: HerdEvidence) -> FleetVerdict:
-    """Whether all nodes are Ready again and without a taint, the control plane survived, and no
-    eviction was decided for a node that was both.
+    """Whether all nodes are Ready again and have no taint that evicts (NoExecute), the control
+    plane survived, and no eviction was decided for a node that was both.
 
-    An eviction from a node that is Ready and still has its taint is counted, and is no problem.
+    An eviction from a node that is Ready and still has the taint of its silence is counted, and is
+    no problem.
 
     A missed objective is reported but is not a problem: while a herd reconnects, requests may wait.
 
@@ -47,8 +51,8 @@ def judge_herd(herd: HerdEvidence) -> FleetVerdict:
         raise LabError("no evidence: the API server counted no requests")
     if herd.watch_breaks:
         raise LabError(
-            f"no evidence: the watch of evictions broke {herd.watch_breaks} times after the "
-            "silence began"
+            f"no evidence: watches of evictions and nodes broke {herd.watch_breaks} times after "
+            "the silence began"
         )
     missed = tuple(missed_objectives(herd.calls, herd.objectives))
     return FleetVerdict(
@@ -59,6 +63,12 @@ def judge_herd(herd: HerdEvidence) -> FleetVerdict:
         evidence=(
             f"{len(herd.nodes)} hollow nodes, silent for "
             f"{(herd.woken - herd.silenced) / 1e9:.0f} s",
+            *(
+                f"{count} evictions: {reason or 'no reason given'}"
+                for reason, count in Counter(
+                    eviction.reason for eviction in herd.evictions
+                ).most_common()
+            ),
             *(f"while they came back, {miss}" for miss in missed),
         ),
         size=len(herd.nodes),
@@ -73,28 +83,37 @@ def _problems(herd: HerdEvidence) -> Iterable[str]:
         yield f"{len(silent)} nodes have not renewed their lease, such as {silent[0]}"
     tainted = [node for node in herd.ready if node not in herd.untainted]
     if tainted:
-        yield f"{len(tainted)} nodes are Ready and still have a taint, such as {tainted[0]}"
-    wrong = [
-        eviction
-        for eviction in _from_ready(herd)
-        if eviction.no_later_than > herd.untainted.get(eviction.node, herd.ended)
-    ]
+        yield (
+            f"{len(tainted)} nodes are Ready and still have a taint that evicts, such as "
+            f"{tainted[0]}"
+        )
+    wrong = [eviction for eviction in _from_ready(herd) if not _was_due(herd, eviction)]
     if wrong:
         yield (
-            f"the evictions of {len(wrong)} pods were decided when their nodes were Ready and had "
-            f"no taint, such as {wrong[0].pod}, "
+            f"the evictions of {len(wrong)} pods were decided when their nodes were Ready, and not "
+            f"by the taint of the silence, such as {wrong[0].pod}, "
             f"{herd.since_wake(wrong[0].no_later_than):.1f} s after the wake"
         )
     yield from server_problems(herd.load)
 
 
 def _from_ready(herd: HerdEvidence) -> list[Eviction]:
-    """Those that were decided when the node was Ready again, with or without a taint."""
+    """Those that were decided when the node was Ready again, or still; with or without a taint."""
+    still = {node: herd.silenced for node in herd.nodes if node not in herd.lost}
+    since = {**still, **herd.ready}
     return [
         eviction
         for eviction in herd.evictions
-        if eviction.node in herd.ready and eviction.no_later_than > herd.ready[eviction.node]
+        if eviction.node in since and eviction.no_later_than > since[eviction.node]
     ]
+
+
+def _was_due(herd: HerdEvidence, eviction: Eviction) -> bool:
+    """Whether the node still had the taint of its silence when the eviction was decided."""
+    ready, removed = herd.ready.get(eviction.node), herd.untainted.get(eviction.node)
+    if ready is None or removed is None or herd.tainted.get(eviction.node, ready) > ready:
+        return False
+    return eviction.no_later_than <= removed + CLOCK_NS
 
 
 def _measures(herd: HerdEvidence) -> Iterable[Measure]:

@@ -100,9 +100,7 @@ def frozen(disturbed: Disturbed[Site]) -> Outage:
 
 
 @pytest.mark.parametrize("sender", WRITERS)
-def test_scrapes_that_time_out_are_reported_as_failed_and_not_required(
-    frozen: Outage, sender: str
-) -> None:
+def test_scrapes_that_time_out_are_reported_as_failed(frozen: Outage, sender: str) -> None:
     evidence = of(frozen, sender)
     assert evidence.failed
     verdict = judge_samples(evidence)

@@ -59,6 +59,23 @@ def test_a_sample_whose_scrape_failed_is_not_lost() -> None:
     assert judge_samples(replace(run, failed=(sample(30).time,))).passed
 
 
+def test_a_sender_that_reports_many_scrapes_as_failed_does_not_pass() -> None:
+    many = range(20, 30)
+    run = replace(
+        evidence(missing=frozenset(many)), failed=tuple(sample(number).time for number in many)
+    )
+    (problem,) = judge_samples(run).problems
+    assert problem.startswith("the sender reports 10 of")
+
+
+def test_samples_that_never_arrived_are_no_evidence_from_before_the_fault() -> None:
+    before = range(CUT - 5, CUT + 1)
+    run = replace(
+        evidence(missing=frozenset(before)), failed=tuple(sample(number).time for number in before)
+    )
+    assert any("from before the fault" in problem for problem in judge_samples(run).problems)
+
+
 def test_a_run_without_a_loss_passes_with_its_figures() -> None:
     verdict = judge_samples(evidence())
     assert verdict.passed, str(verdict)

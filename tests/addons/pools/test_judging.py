@@ -167,6 +167,7 @@ def test_a_node_that_runs_the_same_after_a_loss_of_power_passes() -> None:
     ("defect", "problem"),
     [
         ({"runs": (run("north-1", 10, 130),)}, "after its boot it runs nothing, not north-1"),
+        ({"runs": (run("north-1", 10),)}, "0 starts while it was cut off, not one"),
         ({"runs": (run("north-1", 10, 130), run("north-2", 150))}, "it runs north-2, not north-1"),
         (
             {"runs": (*LOST_POWER.runs, run("north-2", 151, 160))},

@@ -45,10 +45,14 @@ def test_an_eviction_that_was_decided_before_and_carried_out_late_is_no_problem(
 DEFECTS: dict[str, dict[str, Any]] = {
     "not Ready": {"not_ready": NODES[:1]},
     "lease not renewed": {"renewed": dict.fromkeys(NODES[1:], 301 * SECOND)},
-    "evicted without a taint": {"evictions": (_evicted(4.5),)},
+    "evicted without a taint": {"evictions": (_evicted(5.5),)},
+    "evicted by a later taint": {
+        "evictions": (_evicted(3),),
+        "tainted": dict.fromkeys(NODES, round(302.5 * SECOND)),
+    },
     "still tainted": {"untainted": dict.fromkeys(NODES[1:], 304 * SECOND)},
     "eviction decided without a taint": {
-        "evictions": (_evicted(20).altered(decided=305 * SECOND),)
+        "evictions": (_evicted(20).altered(decided=306 * SECOND),)
     },
     "killed": {"load": ServerLoad(before=moment(), after=moment(30).altered(kills=1))},
 }
@@ -64,6 +68,21 @@ def test_evictions_of_lost_nodes_are_counted_and_no_problem() -> None:
     assert judge_herd(herd().altered(evictions=(during, after))).passed
     assert _value("evicted while silent", evictions=(during, after)) == 1
     assert _value("evicted after", evictions=(during, after)) == 1
+
+
+def test_an_eviction_from_a_node_that_was_never_lost_is_a_problem() -> None:
+    nodes = (*NODES, *(f"more-{index}" for index in range(200)))
+    ready = dict.fromkeys(nodes[1:], 302 * SECOND)
+    found = herd().altered(
+        nodes=nodes,
+        lost=nodes[1:],
+        renewed=dict.fromkeys(nodes, 301 * SECOND),
+        ready=ready,
+        untainted=dict.fromkeys(nodes, 304 * SECOND),
+    )
+    assert judge_herd(found).passed
+    (problem,) = judge_herd(found.altered(evictions=(_evicted(-10),))).problems
+    assert "not by the taint of the silence" in problem
 
 
 def test_a_missed_objective_is_told_and_no_problem() -> None:
