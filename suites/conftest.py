@@ -16,7 +16,7 @@ CORE = "core"
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
-        f"{CORE}: the core of its suite: together at most six minutes on one emulated edge node, "
+        f"{CORE}: the core of its suite: together about six minutes with one emulated edge node, "
         "from a checkpoint",
     )
     config.addinivalue_line(

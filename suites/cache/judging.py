@@ -49,7 +49,7 @@ class Resumed:
     """A pull that was interrupted and repeated."""
 
     before: int
-    """Bytes over the uplink until the cut was healed."""
+    """Bytes over the uplink until the interruption."""
     after: int
     """Bytes over the uplink since then."""
     whole: int
@@ -65,13 +65,13 @@ SLACK = 4 * MIB
 def wrong_resumption(seen: Resumed) -> str:
     """The pull was not interrupted half-way, or it was not resumed."""
     if not 0.2 * seen.whole < seen.before < 0.9 * seen.whole * OVERHEAD:
-        return f"cut after {seen.before} of {seen.whole} bytes: no evidence of a resumed pull"
+        return f"interrupted at {seen.before} of {seen.whole} bytes: no evidence of a resumed pull"
     least = (seen.whole - seen.before) * 0.9 - SLACK
     if seen.after < least:
-        return f"only {seen.after} bytes were received after the cut: the rest came from elsewhere"
+        return f"only {seen.after} bytes were received after it: the rest came from elsewhere"
     most = seen.whole * OVERHEAD + SLACK - seen.before
     if seen.after > most:
-        return f"{seen.after} bytes after the cut, of at most {most:.0f}: the pull started over"
+        return f"{seen.after} bytes after it, of at most {most:.0f}: the pull started over"
     return ""
 
 

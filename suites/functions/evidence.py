@@ -34,6 +34,22 @@ class Storm:
 
 
 @dataclass(frozen=True)
+class Orphan:
+    """A function that ran when its activator was killed."""
+
+    awake: bool
+    """Whether it still ran when the activator had been started again."""
+    stopped_s: float | None
+    """Seconds from then until it was stopped; None if it kept running."""
+    more_events: int
+    """Events of its way that crossed meanwhile, from which the new activator learns of it."""
+
+    @property
+    def is_evidence(self) -> bool:
+        return self.awake and not self.more_events
+
+
+@dataclass(frozen=True)
 class Evidence:
     node: str
     runtime: str

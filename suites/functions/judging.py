@@ -14,7 +14,7 @@ from edge_lab.addons.functions.ways import WAYS
 from edge_lab.measuring.measures import COUNT, Better, Measure
 from edge_lab.measuring.percentile import percentile
 from edge_lab.oracles.verdict import Verdict
-from suites.functions.evidence import Evidence, Storm
+from suites.functions.evidence import Evidence, Orphan, Storm
 
 SHOWN = 4
 """Maximum number of ids that a problem lists."""
@@ -304,6 +304,27 @@ def _percentile(
 
 
 # -- back to zero ---------------------------------------------------------------------------------
+
+
+def judge_orphan(evidence: Evidence, way: str, orphan: Orphan) -> Verdict:
+    """Whether a function whose activator was killed is stopped by the next one, without another
+    event."""
+    problems = []
+    if not orphan.awake:
+        problems.append(f"no evidence: no function of {way} ran when its activator was back")
+    if orphan.more_events:
+        problems.append(f"no evidence: {orphan.more_events} events of {way} crossed meanwhile")
+    if orphan.stopped_s is None:
+        problems.append(f"a function of {way} keeps running")
+    measure = _measure(
+        evidence,
+        "stopped after a kill of the activator",
+        way,
+        orphan.stopped_s,
+        unit="s",
+        reason="it kept running",
+    )
+    return _verdict(evidence, problems, (measure,), ())
 
 
 def judge_asleep(evidence: Evidence, way: str, *, limit_s: float) -> Verdict:

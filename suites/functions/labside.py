@@ -143,15 +143,13 @@ class LabSide(WaitingSide):
             pass  # healed when they are up again
 
     def kill_brokers(self) -> None:
-        self._kill(BROKER)
-
-    def kill_activators(self) -> None:
-        self._kill(ACTIVATOR)
-
-    def _kill(self, part: str) -> None:
-        kills = [Kill(node=node, service=unit(part)) for node in self.nodes]
+        kills = [Kill(node=node, service=unit(BROKER)) for node in self.nodes]
         with self.faults.inflict_all(kills):
             pass  # healed when systemd has started them again
+
+    def kill_activator(self, node: str) -> None:
+        with self.faults.inflict(Kill(node=node, service=unit(ACTIVATOR))):
+            pass  # healed when systemd has started it again
 
     @contextlib.contextmanager
     def full_disks(self) -> Iterator[None]:

@@ -11,7 +11,7 @@ from edge_lab.addons.functions.parts import IDLE_SECONDS
 from edge_lab.addons.functions.records import NANOSECONDS, Event
 from edge_lab.core.errors import LabError
 from edge_lab.oracles.scheduling.clock import ClockBounds
-from suites.functions.evidence import Evidence, Storm
+from suites.functions.evidence import Evidence, Orphan, Storm
 from suites.functions.side import Side
 
 CROSS_SECONDS = 60.0
@@ -23,7 +23,7 @@ REFUSED_SECONDS = 480.0
 """Until a full disk refuses an event: a dozen fit into the last block of the stream's file."""
 ASLEEP_SECONDS = 180.0
 STOP_TRIES = 5
-"""How often activators are stopped to find all functions at zero."""
+"""How often activators are stopped to find all functions at zero, or killed while one runs."""
 COPY_SECONDS = 240.0
 """From a heal until all events are in the cloud: the server retries a failed source after up to
 about a minute."""
@@ -49,6 +49,8 @@ class Scene:
     """By node, just after `owed` was read: it may have events of steps in between."""
     refused: dict[str, frozenset[str]] = field(default_factory=dict)
     storms: dict[str, Storm] = field(default_factory=dict)
+    orphaned: dict[tuple[str, str], Orphan] = field(default_factory=dict)
+    """By node and way."""
     evidence: dict[str, Evidence] = field(default_factory=dict)
 
     # -- events ------------------------------------------------------------------------------
@@ -246,7 +248,6 @@ def on_line(side: Side, profile: str, each: int) -> Scene:
     with scene(side, copies=True) as found, side.line(profile):
         found.until_crossed(each)
         found.all_handled()
-        found.offline = {node: found.look(node) for node in side.nodes}
     return found
 
 
@@ -275,13 +276,41 @@ def broker_killed(side: Side) -> Scene:
 
 
 def activators_killed(side: Side) -> Scene:
-    """Activators are killed twice, each time just after an event."""
+    """On each node, the activator is killed once for each way that it wakes, while a function of
+    the way runs: the activator that is started then did not start it."""
     with scene(side) as found:
-        for _ in range(2):
-            found.until_crossed(1)
-            side.kill_activators()
+        for node in side.nodes:
+            for way in side.ways:
+                for _ in range(STOP_TRIES if way.by_activator else 0):
+                    orphan = orphaned(side, node, way.name)
+                    found.orphaned[node, way.name] = orphan
+                    if orphan.is_evidence:
+                        break
         found.until_crossed(1)
     return found
+
+
+def orphaned(side: Side, node: str, way: str) -> Orphan:
+    """What becomes of a running function whose activator is killed."""
+
+    def events() -> int:
+        return sum(event.way == way for event in side.events(node))
+
+    side.until(
+        f"a function of {way} runs on {node}",
+        lambda: way in side.running(node),
+        CROSS_SECONDS * (len(side.ways) + 1),
+    )
+    before = events()
+    side.kill_activator(node)
+    awake, since = way in side.running(node), time.monotonic()
+    side.seen(lambda: way not in side.running(node) or events() > before, ASLEEP_SECONDS)
+    gone = way not in side.running(node)
+    return Orphan(
+        stopped_s=time.monotonic() - since if gone else None,
+        awake=awake,
+        more_events=events() - before,
+    )
 
 
 def full_disks(side: Side) -> Scene:

@@ -99,8 +99,8 @@ class Side(Protocol):
         """Kills the brokers of all nodes, and waits until they are restarted."""
         ...
 
-    def kill_activators(self) -> None:
-        """Kills the activators of all nodes, and waits until they are restarted."""
+    def kill_activator(self, node: str) -> None:
+        """Kills the activator of a node, and waits until it is restarted."""
         ...
 
     def full_disks(self) -> AbstractContextManager[None]:

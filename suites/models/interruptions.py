@@ -24,10 +24,10 @@ LEAST_BYTES = 100_000
 """Of an interrupted fetch."""
 
 
-def has_part(side: Side, node: str, tag: str) -> None:
+def has_part(side: Side, node: str, tag: str, least: int = LEAST_BYTES) -> None:
     side.until(
         f"{node} has a part of {tag}",
-        lambda: side.collected(node, tag) >= LEAST_BYTES,
+        lambda: side.collected(node, tag) >= least,
         FETCH_SECONDS,
     )
 
@@ -99,17 +99,21 @@ def killed_agent(side: Side, node: str) -> KilledAgent:
     scenarios.watch(side, scenarios.BEFORE_SECONDS)
     with side.slow_cloud():
         side.want(tag)
-        has_part(side, node, tag)
+        # Half of it: a fetch that began anew would be seen with less for some seconds.
+        has_part(side, node, tag, side.size(tag) // 2)
         at_kill, fetching = side.collected(node, tag), side.now()
         side.kill_agent(node)
-        kept = side.collected(node, tag)
-    side.until(
-        f"{node} compares {tag}",
-        lambda: scenarios.acted(side, node, began, "staged", tag),
-        FETCH_SECONDS,
-    )
+        resumed = side.now()
+        kept = [side.collected(node, tag)]
+
+        def complete() -> bool:
+            kept.append(side.collected(node, tag))
+            return scenarios.acted(side, node, began, "staged", tag) is not None
+
+        side.until(f"{node} compares {tag}", complete, FETCH_SECONDS)
     comparing = side.now()
     side.kill_agent(node)
+    compares = side.now()
     ends_with(side, node, tag)
     return KilledAgent(
         scenarios.evidence(side, node, began),
@@ -117,8 +121,8 @@ def killed_agent(side: Side, node: str) -> KilledAgent:
         tag,
         side.size(tag),
         at_kill,
-        kept,
-        (fetching, comparing),
+        min(kept),
+        ((fetching, resumed), (comparing, compares)),
         scenarios.serving_tag(side, node),
     )
 

@@ -101,9 +101,9 @@ class KilledAgent:
     at_kill: int
     """Of these, how many were on the node just before the first kill."""
     kept: int
-    """How many were there when the agent ran again."""
-    kills: tuple[float, float]
-    """When it was killed."""
+    """The least that was there between that kill and the complete version."""
+    kills: tuple[tuple[float, float], tuple[float, float]]
+    """From just before a kill until the agent ran again."""
     serving: str
     """The tag that serves at the end, from the node's server."""
 

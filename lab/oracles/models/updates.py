@@ -26,6 +26,8 @@ ROLLBACK_SECONDS = 60.0
 """From the wish to the first answer of the version before, on an emulated node; fleets ask for five
 minutes."""
 NO_SPACE = "NoSpace"
+SERVED_SECONDS = 30.0
+"""From a promotion until the node's server has loaded the version, on an emulated CPU."""
 CLOCK_SECONDS = 1.0
 """By how much a node's clock may be wrong against the host's."""
 
@@ -127,9 +129,11 @@ def judge_staged_reset(staged: StagedReset) -> Verdict:
 
 
 def judge_killed_agent(found: KilledAgent) -> Verdict:
-    """The old version serves without a gap while the agent is killed. The agent goes on with what
-    is on the node: it keeps a part of a fetch, and does not fetch a complete version again."""
-    evidence, node, (fetching, comparing) = found.evidence, found.evidence.node, found.kills
+    """The old version serves until the new one is promoted, and no request is lost. The agent goes
+    on with what is on the node: it keeps a part of a fetch, and compares and promotes a complete
+    version without another fetch."""
+    evidence, node = found.evidence, found.evidence.node
+    (_, resumed), (comparing, _) = found.kills
     requests, measures = requests_found(evidence, {found.old, found.new}, "agent killed")
     problems = list(requests)
     if not 0 < found.at_kill < found.size:
@@ -139,12 +143,27 @@ def judge_killed_agent(found: KilledAgent) -> Verdict:
     if found.kept < found.at_kill:
         problems.append(f"{found.at_kill - found.kept} bytes of the fetch are gone")
     complete = first(evidence.acts, "staged", found.new)
-    if complete is None or not fetching < complete.time + CLOCK_SECONDS < comparing + CLOCK_SECONDS:
-        problems.append(f"no evidence: {found.new} was not compared at the second kill")
+    if complete is None or not resumed + CLOCK_SECONDS < complete.time < comparing + CLOCK_SECONDS:
+        problems.append(f"no evidence: {found.new} was not fetched at the first kill only")
+    restarts = _restarts(evidence.acts)
+    if restarts > len(found.kills):
+        problems.append(f"the agent was started again {restarts} times, not {len(found.kills)}")
+    compared = [act.time for act in evidence.acts if (act.what, act.tag) == ("compared", found.new)]
+    if not compared or max(compared) < comparing - CLOCK_SECONDS:
+        problems.append(f"{found.new} was not compared after the second kill")
     problems += _fetched_again(evidence.acts, complete)
     promoted = first(evidence.acts, "promoted", found.new)
-    if promoted is not None and promoted.time < comparing - CLOCK_SECONDS:
+    if promoted is not None and promoted.time < comparing + CLOCK_SECONDS:
         problems.append(f"no evidence: {found.new} was promoted before the second kill")
+    for request in evidence.requests.sent:
+        if promoted is None or not request.ok:
+            continue
+        early = request.tag == found.new and request.time < promoted.time - CLOCK_SECONDS
+        late = request.tag == found.old and request.time > promoted.time + SERVED_SECONDS
+        if early or late:
+            when = "before" if early else "long after"
+            problems.append(f"{request.tag} answered {when} {found.new} was promoted")
+            break
     if promoted is None or found.serving != found.new:
         problems.append(f"{found.serving or 'nothing'} serves in the end, not {found.new}")
     kept = _percent(min(found.kept, found.at_kill), found.at_kill)
@@ -207,7 +226,7 @@ def _through(
 
 
 def _fetched_again(acts: Iterable[Act], complete: Act | None) -> Iterable[str]:
-    """A problem if a version was fetched after one was `complete`."""
+    """A problem if anything was fetched after `complete`."""
     again = next(
         (
             fetch

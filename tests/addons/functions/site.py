@@ -90,6 +90,8 @@ class Site:
     """Further options of functions: those of one that is defective."""
     restarts: bool = True
     """Whether the source starts a silent broker anew."""
+    restarts_activator: bool = True
+    """Whether an activator that was killed is started again; the planted defect is False."""
     deny_imports: bool = True
     running_parts: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -295,9 +297,10 @@ class Site:
         self.kill("broker")
         self.start("broker", broker_command(self.edge))
 
-    def kill_activators(self) -> None:
+    def kill_activator(self, node: str) -> None:
         self.kill("activator")
-        self.start("activator", activator_command(self.edge))
+        if self.restarts_activator:
+            self.start("activator", activator_command(self.edge))
 
     @contextlib.contextmanager
     def full_disks(self) -> Iterator[None]:

@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from edge_lab.addons.functions.limits import LIMITS
-from edge_lab.addons.functions.ways import OWN_WAYS
+from edge_lab.addons.functions.parts import activator_command
+from edge_lab.addons.functions.ways import OWN_WAYS, PROCESS
 from suites.functions import scenarios
 from suites.functions.judging import (
     judge_asleep,
     judge_copies,
     judge_events,
     judge_offline,
+    judge_orphan,
     judge_source,
     judge_storm,
     judge_waking,
@@ -98,18 +100,30 @@ def test_a_broker_that_is_killed_loses_no_event(site: Site) -> None:
 
 def test_an_activator_that_is_killed_loses_no_event_and_forgets_no_function(site: Site) -> None:
     scene = scenarios.activators_killed(site)
-    each_once(scene, 3)
-    for way in OWN_WAYS:
-        verdict = judge_asleep(scene.evidence[NODE], way.name, limit_s=60)
+    each_once(scene)
+    assert scene.orphaned.keys() == {(NODE, way.name) for way in OWN_WAYS if way.by_activator}
+    for (_, way), orphan in scene.orphaned.items():
+        verdict = judge_orphan(scene.evidence[NODE], way, orphan)
         assert verdict.passed, str(verdict)
 
 
-def test_a_bad_line_holds_up_no_event(site: Site) -> None:
+def test_an_activator_that_is_not_started_again_leaves_a_function_running(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site, "restarts_activator", False)
+    monkeypatch.setattr(scenarios, "ASLEEP_SECONDS", 3.0)
+    try:
+        orphan = scenarios.orphaned(site, NODE, PROCESS.name)
+    finally:
+        site.start("activator", activator_command(site.edge))
+    evidence = scenarios.online(site, 1).evidence[NODE]
+    verdict = judge_orphan(evidence, PROCESS.name, orphan)
+    assert "a function of process keeps running" in verdict.problems
+
+
+def test_over_a_bad_line_each_event_is_handled_once(site: Site) -> None:
     scene = scenarios.on_line(site, "3g", 1)
     each_once(scene)
-    for way in OWN_WAYS:
-        verdict = judge_offline(scene.evidence[NODE], way.name)
-        assert verdict.passed, str(verdict)
     verdict = judge_copies(scene.evidence[NODE])
     assert verdict.passed, str(verdict)
 

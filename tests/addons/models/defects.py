@@ -88,6 +88,17 @@ def distrustful() -> None:
     agent.ModelAgent._check_files = anew
 
 
+def wasteful() -> None:
+    """After a start, what was fetched of a version is thrown away."""
+    check = agent.ModelAgent._check_files
+
+    def anew(self: Any) -> None:
+        check(self)
+        self.store.drop_parts()
+
+    agent.ModelAgent._check_files = anew
+
+
 def stubborn() -> None:
     """What the cloud has wanted first is wanted for ever."""
     want = agent.ModelAgent.want
@@ -162,7 +173,7 @@ def open_to_all() -> None:
 DEFECTS: dict[str, Callable[[], None]] = {
     found.__name__: found
     for found in (
-        *(torn, unverified, ungated, forgetful, hoarding, distrustful, stubborn),
+        *(torn, unverified, ungated, forgetful, hoarding, distrustful, wasteful, stubborn),
         *(boastful, hasty, impatient, lingering, trusting, open_to_all),
     )
 }

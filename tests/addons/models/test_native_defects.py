@@ -131,6 +131,15 @@ def test_a_node_that_fetches_again_what_is_complete_is_red(side: NativeSide, fau
     assert any("was fetched again" in problem for problem in verdict.problems), str(verdict)
 
 
+def test_a_killed_agent_that_begins_a_fetch_anew_is_red(side: NativeSide) -> None:
+    node = side.nodes[0]
+    scenarios.settle(side, BETTER)
+    with side.with_defect(node, "wasteful"):
+        side.until("it serves again", lambda: side.serving(node), 60)
+        found = interruptions.killed_agent(replace(side, defect="wasteful"), node)
+    assert any("of the fetch are gone" in problem for problem in judge_killed_agent(found).problems)
+
+
 def test_a_node_that_heeds_no_later_wish_is_red(side: NativeSide) -> None:
     node = side.nodes[0]
     scenarios.settle(side, BETTER)

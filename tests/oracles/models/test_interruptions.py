@@ -9,6 +9,7 @@ import pytest
 from edge_lab.addons.models.records import Act
 from edge_lab.oracles.models.evidence import (
     CutUpdate,
+    Evidence,
     FullDisk,
     KilledAgent,
     MissedUpdate,
@@ -161,7 +162,10 @@ def test_defects_of_a_staged_version_are_red(staged: StagedReset, words: str) ->
 KILLED = KilledAgent(
     evidence(
         lambda second: NEW if second >= 61 else OLD,
+        Act(BEGAN + 22, "online"),
         Act(BEGAN + 30, "staged", NEW),
+        Act(BEGAN + 33, "online"),
+        Act(PROMOTED, "compared", NEW),
         Act(PROMOTED + 1, "promoted", NEW),
     ),
     OLD,
@@ -169,9 +173,20 @@ KILLED = KilledAgent(
     size=1000,
     at_kill=400,
     kept=410,
-    kills=(BEGAN + 20, BEGAN + 31),
+    kills=((BEGAN + 20, BEGAN + 22), (BEGAN + 31, BEGAN + 33)),
     serving=NEW,
 )
+
+
+def acted_without(what: str) -> KilledAgent:
+    acts = tuple(act for act in KILLED.evidence.acts if act.what != what)
+    return replace(KILLED, evidence=replace(KILLED.evidence, acts=acts))
+
+
+def served_from(second: float) -> Evidence:
+    """The new version serves from there on."""
+    found = evidence(lambda at: NEW if at >= second else OLD, *KILLED.evidence.acts)
+    return replace(KILLED.evidence, requests=found.requests)
 
 
 def also(*acts: Act) -> KilledAgent:
@@ -191,8 +206,18 @@ def test_an_agent_that_goes_on_where_it_was_passes() -> None:
         (replace(KILLED, at_kill=0), "no evidence"),
         (replace(KILLED, at_kill=1000, kept=1000), "no evidence"),
         (replace(KILLED, kept=0), "400 bytes of the fetch are gone"),
-        (replace(KILLED, kills=(BEGAN + 20, BEGAN + 25)), "not compared at the second kill"),
-        (replace(KILLED, kills=(BEGAN + 20, PROMOTED + 5)), "promoted before the second kill"),
+        (replace(KILLED, kills=((BEGAN + 20, BEGAN + 29.5), KILLED.kills[1])), "first kill only"),
+        (replace(KILLED, kills=(KILLED.kills[0], (PROMOTED + 5,) * 2)), "before the second kill"),
+        (also(Act(BEGAN + 34, "online"), Act(BEGAN + 35, "online")), "started again 4 times"),
+        (acted_without("compared"), "not compared after the second kill"),
+        (
+            replace(KILLED, evidence=served_from(30)),
+            "answered before 10 was promoted",
+        ),
+        (
+            replace(KILLED, evidence=served_from(200)),
+            "answered long after 10 was promoted",
+        ),
         (replace(KILLED, serving=OLD), "serves in the end"),
         (also(Act(BEGAN + 33, "fetching", NEW)), "was fetched again"),
         (
