@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from edge_lab.addons.models.records import Act, Requests
 from edge_lab.addons.models.versions import BETTER, BRITTLE, FRESH
 from edge_lab.core.errors import LabError
+from edge_lab.oracles.models.cloud import LEAST_LOOKS
 from edge_lab.oracles.models.evidence import (
     Canary,
     Evidence,
@@ -320,7 +321,8 @@ def rollback(side: Side, node: str, *, reset: bool = True) -> tuple[Rollback, Re
             after_boot = serving_tag(side, node)
         healed = side.now()
     side.seen(lambda: look().phase == "Failed", ACT_SECONDS)
-    look()
+    # What it says stays; on a slow host, each look takes seconds, and there were few so far.
+    side.seen(lambda: bool(look()) and len(looks) >= LEAST_LOOKS, ACT_SECONDS)
     found = evidence(side, node, began, tuple(reboots))
     changes = changes_of(side, node, began)
     return (
