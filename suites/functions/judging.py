@@ -11,49 +11,14 @@ from edge_lab.addons.functions.counting import compare, unseen, untrue
 from edge_lab.addons.functions.limits import Limit
 from edge_lab.addons.functions.records import NANOSECONDS, Event, Handled
 from edge_lab.addons.functions.ways import WAYS
-from edge_lab.measuring.measures import COUNT, Better, Measure
+from edge_lab.measuring.measures import Better, Measure
 from edge_lab.measuring.percentile import percentile
 from edge_lab.oracles.verdict import Verdict
 from suites.functions.evidence import Evidence, Orphan, Storm
+from suites.functions.verdicts import listed, measure_on, too_few, verdict_on
 
-SHOWN = 4
-"""Maximum number of ids that a problem lists."""
 SLACK_STEPS = 10
 """A crossing within the newest steps may not have been read yet."""
-
-
-def _short(ids: Sequence[object]) -> str:
-    shown = ", ".join(map(str, ids[:SHOWN]))
-    return f"{shown} …" if len(ids) > SHOWN else shown
-
-
-def _listed(what: str, ids: Sequence[object]) -> Sequence[str]:
-    return (f"{len(ids)} {what}: {_short(ids)}",) if ids else ()
-
-
-def _measure(
-    evidence: Evidence,
-    heading: str,
-    label: str,
-    value: float | None,
-    unit: str = COUNT,
-    *,
-    reason: str = "",
-    why: str = "",
-    minor: bool = False,
-    better: Better = Better.LOWER,
-) -> Measure:
-    return Measure.of(
-        heading,
-        value,
-        unit,
-        evidence.node,
-        label=label,
-        reason=reason,
-        better=better,
-        minor=minor,
-        evidence=why,
-    )
 
 
 # -- each event once ------------------------------------------------------------------------------
@@ -63,19 +28,21 @@ def judge_events(evidence: Evidence, way: str, *, least: int = 1) -> Verdict:
     """Whether each event of one way was handled once, unchanged, by a function of that way."""
     count = compare(way, evidence.events, evidence.handled)
     problems = [
-        *_too_few(count.owed, least, way),
-        *_listed("events were not handled", count.lost),
-        *_listed("events were handled more than once", count.duplicated),
-        *_listed("events were handled by a function of another way", count.misrouted),
-        *_listed("handled events never crossed", count.unknown),
-        *_listed("events were handled with other values", count.wrong),
+        *too_few(count.owed, least, way),
+        *listed("events were not handled", count.lost),
+        *listed("events were handled more than once", count.duplicated),
+        *listed("events were handled by a function of another way", count.misrouted),
+        *listed("handled events never crossed", count.unknown),
+        *listed("events were handled with other values", count.wrong),
     ]
     again = sum(handled.attempt > 1 for handled in evidence.handled if handled.way == way)
     why = f"{count.owed} owed according to the source's journal"
     measures = (
-        _measure(evidence, "events lost", way, len(count.lost), why=why),
-        _measure(evidence, "events handled twice", way, len(count.duplicated), minor=True, why=why),
-        _measure(
+        measure_on(evidence, "events lost", way, len(count.lost), why=why),
+        measure_on(
+            evidence, "events handled twice", way, len(count.duplicated), minor=True, why=why
+        ),
+        measure_on(
             evidence,
             "events delivered again",
             way,
@@ -89,7 +56,7 @@ def judge_events(evidence: Evidence, way: str, *, least: int = 1) -> Verdict:
         f"{way}: {count.owed} owed, {count.handled} handled, {again} of them after a redelivery; "
         f"{evidence.repeated} on the node were delivered again and recognized"
     )
-    return _verdict(evidence, problems, measures, (head,))
+    return verdict_on(evidence, problems, measures, (head,))
 
 
 def judge_source(evidence: Evidence, limit: Limit, *, least: int = 1) -> Verdict:
@@ -114,32 +81,30 @@ def judge_source(evidence: Evidence, limit: Limit, *, least: int = 1) -> Verdict
     judged = [crossing for crossing in due if crossing not in excused]
     missed = unseen(judged, events)
     problems = [
-        *_too_few(len(judged), least, "the device's ground truth"),
-        *_listed(
-            "crossings do not have exactly one event", [crossing.first for crossing in missed]
-        ),
-        *_listed("events do not match the ground truth", untrue(events, shown)),
+        *too_few(len(judged), least, "the device's ground truth"),
+        *listed("crossings do not have exactly one event", [crossing.first for crossing in missed]),
+        *listed("events do not match the ground truth", untrue(events, shown)),
     ]
     head = (
         f"{len(due)} crossings in the ground truth, {len(excused)} of them while the node could "
         f"not read the device; {len(events)} events"
     )
-    measure = _measure(evidence, "crossings unseen", "", len(missed), why=head)
-    return _verdict(evidence, problems, (measure,), (head,))
+    measure = measure_on(evidence, "crossings unseen", "", len(missed), why=head)
+    return verdict_on(evidence, problems, (measure,), (head,))
 
 
 def judge_offline(evidence: Evidence, way: str, *, least: int = 1) -> Verdict:
     """Whether the events of a way were handled before the heal."""
     count = compare(way, evidence.owed_offline, evidence.handled_offline)
     problems = [
-        *_too_few(count.owed, least, f"{way}, offline"),
-        *_listed("events waited for the cloud", count.lost),
+        *too_few(count.owed, least, f"{way}, offline"),
+        *listed("events waited for the cloud", count.lost),
     ]
     why = f"{count.owed} events crossed while it was offline"
-    measure = _measure(
+    measure = measure_on(
         evidence, "events handled while offline", way, count.handled, better=Better.HIGHER, why=why
     )
-    return _verdict(evidence, problems, (measure,), (f"{way}: {why}, {count.handled} handled",))
+    return verdict_on(evidence, problems, (measure,), (f"{way}: {why}, {count.handled} handled",))
 
 
 def judge_unreached(evidence: Evidence, way: str, control: str, *, least: int = 1) -> Verdict:
@@ -151,13 +116,13 @@ def judge_unreached(evidence: Evidence, way: str, control: str, *, least: int = 
     count = compare(way, evidence.owed_offline, evidence.handled_offline)
     other = compare(control, evidence.owed_offline, evidence.handled_offline)
     problems = [
-        *_too_few(count.owed, least, f"{way}, without its scaler"),
-        *_too_few(other.handled, other.owed or 1, f"{control}, the control"),
+        *too_few(count.owed, least, f"{way}, without its scaler"),
+        *too_few(other.handled, other.owed or 1, f"{control}, the control"),
     ]
     if count.handled:
         problems.append(f"{count.handled} events were handled without the scaler")
     why = f"{count.owed} events crossed while the scaler was out of reach"
-    measure = _measure(
+    measure = measure_on(
         evidence,
         "events handled without the scaler",
         way,
@@ -166,7 +131,7 @@ def judge_unreached(evidence: Evidence, way: str, control: str, *, least: int = 
         why=why,
     )
     head = f"{way}: {why}, {count.handled} handled; {control}: {other.handled} of {other.owed}"
-    return _verdict(evidence, problems, (measure,), (head,))
+    return verdict_on(evidence, problems, (measure,), (head,))
 
 
 def judge_refused(evidence: Evidence) -> Verdict:
@@ -174,11 +139,11 @@ def judge_refused(evidence: Evidence) -> Verdict:
     stored = {event.id for event in evidence.events if event.stored is not None}
     left = [id for id in evidence.refused if id not in stored]
     problems = [
-        *_too_few(len(evidence.refused), 1, "the events that a full disk refused"),
-        *_listed("events were never stored", left),
+        *too_few(len(evidence.refused), 1, "the events that a full disk refused"),
+        *listed("events were never stored", left),
     ]
-    measure = _measure(evidence, "events never stored", "", len(left))
-    return _verdict(evidence, problems, (measure,), (f"{len(evidence.refused)} refused",))
+    measure = measure_on(evidence, "events never stored", "", len(left))
+    return verdict_on(evidence, problems, (measure,), (f"{len(evidence.refused)} refused",))
 
 
 def judge_copies(evidence: Evidence, *, least: int = 1) -> Verdict:
@@ -188,15 +153,15 @@ def judge_copies(evidence: Evidence, *, least: int = 1) -> Verdict:
     missing = [id for id in owed if not copies[id]]
     twice = [id for id in owed if copies[id] > 1]
     problems = [
-        *_too_few(len(owed), least, "copies"),
-        *_listed("events are not in the cloud", missing),
-        *_listed("events are in the cloud more than once", twice),
+        *too_few(len(owed), least, "copies"),
+        *listed("events are not in the cloud", missing),
+        *listed("events are in the cloud more than once", twice),
     ]
     measures = (
-        _measure(evidence, "events missing in the cloud", "", len(missing)),
-        _measure(evidence, "events twice in the cloud", "", len(twice), minor=True),
+        measure_on(evidence, "events missing in the cloud", "", len(missing)),
+        measure_on(evidence, "events twice in the cloud", "", len(twice), minor=True),
     )
-    return _verdict(evidence, problems, measures, (f"{len(owed)} events stored on the node",))
+    return verdict_on(evidence, problems, measures, (f"{len(owed)} events stored on the node",))
 
 
 # -- durations ------------------------------------------------------------------------------------
@@ -279,7 +244,7 @@ def judge_waking(evidence: Evidence, way: str, *, least: int) -> Verdict:
             )
     lines = [f"{way}: {stages}" for stages in found]
     lines.append(f"{way}: {len(others)} others are not included")
-    return _verdict(evidence, problems, measures, lines)
+    return verdict_on(evidence, problems, measures, lines)
 
 
 def _spread(
@@ -300,7 +265,7 @@ def _percentile(
     known = sorted(value for value in values if value is not None)
     value = percentile(known, percent) if known else None
     reason = "no event" if not values else "the clock of the node is not known"
-    return _measure(evidence, heading, label, value, "s", reason=reason, why=why)
+    return measure_on(evidence, heading, label, value, "s", reason=reason, why=why)
 
 
 # -- back to zero ---------------------------------------------------------------------------------
@@ -316,7 +281,7 @@ def judge_orphan(evidence: Evidence, way: str, orphan: Orphan) -> Verdict:
         problems.append(f"no evidence: {orphan.more_events} events of {way} crossed meanwhile")
     if orphan.stopped_s is None:
         problems.append(f"a function of {way} keeps running")
-    measure = _measure(
+    measure = measure_on(
         evidence,
         "stopped after a kill of the activator",
         way,
@@ -324,7 +289,7 @@ def judge_orphan(evidence: Evidence, way: str, orphan: Orphan) -> Verdict:
         unit="s",
         reason="it kept running",
     )
-    return _verdict(evidence, problems, (measure,), ())
+    return verdict_on(evidence, problems, (measure,), ())
 
 
 def judge_asleep(evidence: Evidence, way: str, *, limit_s: float) -> Verdict:
@@ -337,7 +302,7 @@ def judge_asleep(evidence: Evidence, way: str, *, limit_s: float) -> Verdict:
     if not WAYS[way].from_zero:
         if after is not None:
             problems.append(f"{way} is not running, but should always run")
-        return _verdict(evidence, problems, (), (f"{way}: {len(ran)} processes",))
+        return verdict_on(evidence, problems, (), (f"{way}: {len(ran)} processes",))
     if after is None:
         problems.append(f"a process of {way} keeps running")
     elif after > limit_s:
@@ -347,7 +312,7 @@ def judge_asleep(evidence: Evidence, way: str, *, limit_s: float) -> Verdict:
         woken = sum(entry.awake for entry in evidence.activations if entry.way == way)
         if ran and not woken:
             problems.append(f"no evidence: the activator's journal does not say that it woke {way}")
-    measure = _measure(
+    measure = measure_on(
         evidence,
         "at zero after the last event",
         way,
@@ -356,7 +321,7 @@ def judge_asleep(evidence: Evidence, way: str, *, limit_s: float) -> Verdict:
         reason="a process of it keeps running",
         why="the node's process list",
     )
-    return _verdict(evidence, problems, (measure,), (f"{way}: woken {woken} times",))
+    return verdict_on(evidence, problems, (measure,), (f"{way}: woken {woken} times",))
 
 
 # -- a storm --------------------------------------------------------------------------------------
@@ -374,7 +339,7 @@ def judge_storm(evidence: Evidence, storm: Storm) -> Verdict:
     taken = storm.before_mib - storm.least_mib
     rate = storm.events / storm.drained_s if storm.drained_s else None
     measures = (
-        _measure(
+        measure_on(
             evidence,
             "storm, events per second",
             "",
@@ -384,26 +349,9 @@ def judge_storm(evidence: Evidence, storm: Storm) -> Verdict:
             better=Better.HIGHER,
             why=f"{storm.events} events at once",
         ),
-        _measure(evidence, "storm, memory used", "", taken, "MiB"),
-        _measure(evidence, "storm, memory left", "", storm.least_mib, "MiB", better=Better.HIGHER),
+        measure_on(evidence, "storm, memory used", "", taken, "MiB"),
+        measure_on(
+            evidence, "storm, memory left", "", storm.least_mib, "MiB", better=Better.HIGHER
+        ),
     )
-    return _verdict(evidence, problems, measures, (str(storm),))
-
-
-def _too_few(found: int, least: int, what: str) -> Sequence[str]:
-    return (f"no evidence: {found} of {what}, {least} wanted",) if found < least else ()
-
-
-def _verdict(
-    evidence: Evidence,
-    problems: Sequence[str],
-    measures: Sequence[Measure],
-    lines: Sequence[str],
-) -> Verdict:
-    return Verdict(
-        node=evidence.node,
-        runtime=evidence.runtime,
-        problems=tuple(problems),
-        measures=tuple(measures),
-        evidence=tuple(lines),
-    )
+    return verdict_on(evidence, problems, measures, (str(storm),))
