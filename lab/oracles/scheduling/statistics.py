@@ -88,9 +88,14 @@ def _bootstrapped(values: Sequence[float], percent: int) -> Interval | None:
         method="percentile",
         rng=np.random.default_rng(SEED),
     ).confidence_interval
-    # SciPy interpolates between resamples, and may round to just outside the sample.
-    low, high = (min(max(float(end), min(values)), max(values)) for end in found)
-    return Interval(low, high)
+    return Interval(*(_unrounded(float(end), values) for end in found))
+
+
+def _unrounded(end: float, values: Sequence[float]) -> float:
+    """SciPy interpolates between resamples, also between equal ones, and may round to just beside
+    their value."""
+    nearest = min(values, key=lambda value: abs(value - end))
+    return nearest if math.isclose(nearest, end, rel_tol=1e-12) else end
 
 
 @dataclass(frozen=True)
