@@ -176,6 +176,10 @@ class CacheNode:
     def pull_has_ended(self) -> bool:
         return not self.succeeds(f"systemctl is-active --quiet {PULL_UNIT}")
 
+    def end_pull(self) -> None:
+        """Ends the pull if it is still in progress."""
+        self.run(f"systemctl stop {PULL_UNIT} 2>/dev/null; true")
+
     def forget(self, image: LabImage) -> None:
         """Removes it from the container runtime, under all names; the cache keeps it."""
         listed = self.run(f"{CTR} images ls")

@@ -32,7 +32,7 @@ from suites.cache.judging import (
     wrong_sharing,
 )
 from suites.cache.objects import APP, image_named, image_pod
-from suites.cache.onnode import PULL_UNIT, CacheNode
+from suites.cache.onnode import CacheNode
 from suites.cache.watching import seen_within, watch_starts
 from suites.edges import edges, uplink
 from suites.pods import running_pods
@@ -126,7 +126,7 @@ def test_a_pull_that_is_cut_goes_on_where_it_was(
             seen_within(time_limit(END_SECONDS), node.pull_has_ended, 2.0)
             # Whether the container runtime or the cache keeps a part does not matter: only bytes
             # do.
-            node.run(f"systemctl stop {PULL_UNIT} 2>/dev/null; true")
+            node.end_pull()
         cut = node.received(link)
     seen = pulled_in_parts(node, image, link, began, cut, measure)
     assert not (wrong := wrong_resumption(seen)), wrong
@@ -152,7 +152,7 @@ def test_a_pull_whose_cache_is_killed_goes_on_where_it_was(
         left = node.held("images")
         # The container runtime may try again by itself.
         seen_within(time_limit(END_SECONDS), node.pull_has_ended, 2.0)
-        node.run(f"systemctl stop {PULL_UNIT} 2>/dev/null; true")
+        node.end_pull()
     seen = pulled_in_parts(node, image, link, began, killed, measure)
     assert not (wrong := wrong_resumption(seen)), wrong
     # Of what was being written, a slice for each connection is lost.

@@ -24,6 +24,15 @@ LEAST_BYTES = 100_000
 """Of an interrupted fetch."""
 
 
+def begin(side: Side) -> tuple[str, float]:
+    """A good version serves, and has for some seconds; returns the tag of a new version, and the
+    begin of the evidence."""
+    scenarios.settle(side, BETTER)
+    tag, began = scenarios.fresh(side), side.now()
+    scenarios.watch(side, scenarios.BEFORE_SECONDS)
+    return tag, began
+
+
 def has_part(side: Side, node: str, tag: str, least: int = LEAST_BYTES) -> None:
     side.until(
         f"{node} has a part of {tag}",
@@ -41,10 +50,7 @@ def ends_with(side: Side, node: str, tag: str) -> None:
 def cut_update(side: Side, node: str, *, reset: bool = False) -> CutUpdate:
     """The uplink is cut while the node fetches a new version; with `reset`, the node loses its
     power before the heal."""
-    scenarios.settle(side, BETTER)
-    tag = scenarios.fresh(side)
-    began = side.now()
-    scenarios.watch(side, scenarios.BEFORE_SECONDS)
+    tag, began = begin(side)
     reboots: list[tuple[float, float]] = []
     with side.slow_cloud():
         side.want(tag)
@@ -75,10 +81,7 @@ def cut_update(side: Side, node: str, *, reset: bool = False) -> CutUpdate:
 
 def staged_reset(side: Side, node: str) -> StagedReset:
     """The node loses its power while it compares a new version, which is complete on it."""
-    scenarios.settle(side, BETTER)
-    tag = scenarios.fresh(side)
-    began = side.now()
-    scenarios.watch(side, scenarios.BEFORE_SECONDS)
+    tag, began = begin(side)
     side.want(tag)
     side.until(
         f"{node} compares {tag}",
@@ -93,10 +96,7 @@ def staged_reset(side: Side, node: str) -> StagedReset:
 
 def killed_agent(side: Side, node: str) -> KilledAgent:
     """The node's agent is killed while it fetches a new version, and while it compares it."""
-    scenarios.settle(side, BETTER)
-    tag = scenarios.fresh(side)
-    began = side.now()
-    scenarios.watch(side, scenarios.BEFORE_SECONDS)
+    tag, began = begin(side)
     with side.slow_cloud():
         side.want(tag)
         # Half of it: a fetch that began anew would be seen with less for some seconds.
@@ -129,10 +129,7 @@ def killed_agent(side: Side, node: str) -> KilledAgent:
 
 def full_disk(side: Side, node: str) -> FullDisk:
     """The disk is full when the node goes on with a fetch that was interrupted."""
-    scenarios.settle(side, BETTER)
-    tag = scenarios.fresh(side)
-    began = side.now()
-    scenarios.watch(side, scenarios.BEFORE_SECONDS)
+    tag, began = begin(side)
     with contextlib.ExitStack() as undo:
         with side.slow_cloud():
             side.want(tag)

@@ -58,12 +58,20 @@ def runs_alone(side: Side, node: str, configured: str) -> bool:
     return running_at(side.runs(node), SITE, side.now()) == (configured,)
 
 
-def _runs_since(side: Side, node: str, configured: str, since: float) -> bool:
-    """Whether the node has started this configuration since, and runs it."""
-    return any(
-        run.revision == configured and run.ended is None and run.began > since
-        for run in side.runs(node)
-    )
+def _lose_power(side: Side, nodes: Sequence[str], configured: str) -> float:
+    """Nodes lose their power, and start this configuration again, or not in time; returns when
+    they lost it."""
+    off = side.now()
+    side.reset(nodes)
+
+    def runs_again(node: str) -> bool:
+        return any(
+            run.revision == configured and run.ended is None and run.began > off
+            for run in side.runs(node)
+        )
+
+    side.seen(lambda: all(map(runs_again, nodes)), BACK_SECONDS)
+    return off
 
 
 def configure(side: Side, configured: Configured) -> None:
@@ -258,7 +266,6 @@ def cut_off(side: Side, pool: str, *, reset: bool = False) -> CutOff:
     nodes = side.pools[pool]
     others = [node for node in all_nodes(side) if node not in nodes]
     after = named(side)
-    lost_power = 0.0
     with side.offline(nodes):
         began = side.now()
         noticed = side.seen(lambda: not any(map(side.ready, nodes)), LOST_SECONDS)
@@ -268,13 +275,7 @@ def cut_off(side: Side, pool: str, *, reset: bool = False) -> CutOff:
             lambda: all(runs_alone(side, node, after[pool_of(side, node)]) for node in others),
             CHANGE_SECONDS,
         )
-        if reset:
-            lost_power = side.now()
-            side.reset(nodes)
-            side.seen(
-                lambda: all(_runs_since(side, node, before[pool], lost_power) for node in nodes),
-                BACK_SECONDS,
-            )
+        lost_power = _lose_power(side, nodes, before[pool]) if reset else None
         watch(side, AWAY_SECONDS)
         ended = side.now()
         away = tuple(
@@ -287,7 +288,7 @@ def cut_off(side: Side, pool: str, *, reset: bool = False) -> CutOff:
                 changed=changed,
                 noticed=noticed,
                 runs=side.runs(node),
-                reset=lost_power if reset else None,
+                reset=lost_power,
             )
             for node in nodes
         )

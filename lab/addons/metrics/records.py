@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge_lab.addons.metrics.names import DEVICE_SEQUENCE, SCRAPES, UP
 from edge_lab.core.errors import LabError
 
 NANOSECONDS = 1_000_000_000
@@ -153,8 +152,6 @@ def selector(name: str, node: str, sender: str) -> str:
     return f'{name}{{node="{node}",sender="{sender}"}}'
 
 
-def queries(seconds: float) -> tuple[str, str, str]:
-    """The queries for `stored_samples` and `failed_scrapes`: all raw samples of the last
-    `seconds`."""
-    window = f"[{int(seconds) + 1}s]"
-    return SCRAPES + window, DEVICE_SEQUENCE + window, UP + window
+def raw_samples(series: str, seconds: float) -> str:
+    """The query for all raw samples of the last `seconds`."""
+    return f"{series}[{int(seconds) + 1}s]"

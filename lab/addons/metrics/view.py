@@ -11,14 +11,23 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from edge_lab.addons.guestprogram import PYTHON
-from edge_lab.addons.metrics.names import ASK, HOME, METRICS, QUERY_PORT, STORE_PORT
+from edge_lab.addons.metrics.names import (
+    ASK,
+    DEVICE_SEQUENCE,
+    HOME,
+    METRICS,
+    QUERY_PORT,
+    SCRAPES,
+    STORE_PORT,
+    UP,
+)
 from edge_lab.addons.metrics.records import (
     Answer,
     Origin,
     Stored,
     failed_scrapes,
     parse_answer,
-    queries,
+    raw_samples,
     stored_samples,
 )
 from edge_lab.addons.metrics.senders import Sender
@@ -76,12 +85,12 @@ class View:
     ) -> Mapping[Origin, tuple[Stored, ...]]:
         """All samples of the `seconds` before `time`, which is in seconds since 1970; with the
         values of `devices`, if requested. With `whole`, LabError if a response is partial."""
-        counts, sequences, _ = queries(seconds)
-        at = f"{time:.3f}"
-        return stored_samples(
-            self.query(server, counts, deadline, whole=whole, time=at),
-            self.query(server, sequences, deadline, whole=whole, time=at) if devices else (),
-        )
+
+        def samples(series: str) -> tuple[Answer, ...]:
+            query = raw_samples(series, seconds)
+            return self.query(server, query, deadline, whole=whole, time=f"{time:.3f}")
+
+        return stored_samples(samples(SCRAPES), samples(DEVICE_SEQUENCE) if devices else ())
 
     def failed(
         self,
@@ -94,10 +103,8 @@ class View:
     ) -> Mapping[Origin, tuple[int, ...]]:
         """Timestamps of the scrapes that senders report as failed, ns; parameters as for
         `stored`."""
-        _, _, reports = queries(seconds)
-        return failed_scrapes(
-            self.query(server, reports, deadline, whole=whole, time=f"{time:.3f}")
-        )
+        query = raw_samples(UP, seconds)
+        return failed_scrapes(self.query(server, query, deadline, whole=whole, time=f"{time:.3f}"))
 
 
 def sender_view(topology: Topology, sender: Sender) -> View:

@@ -19,6 +19,7 @@ import pytest
 
 from edge_lab.addons.metrics.guest import ask, exporter
 from edge_lab.addons.metrics.identities import METRICS_DOMAIN, receiver_spec, sender_spec
+from edge_lab.addons.metrics.names import DEVICE_SEQUENCE, SCRAPES
 from edge_lab.addons.metrics.place import Place
 from edge_lab.addons.metrics.receiver import (
     NAME,
@@ -34,7 +35,7 @@ from edge_lab.addons.metrics.records import (
     Stored,
     parse_answer,
     parse_served,
-    queries,
+    raw_samples,
     stored_samples,
 )
 from edge_lab.addons.metrics.senders import WRITERS, Sender
@@ -224,7 +225,7 @@ class Site:
         return parse_answer(answer)
 
     def stored(self, sender: str) -> tuple[Stored, ...]:
-        counts, devices, _ = queries(3600)
+        counts, devices = raw_samples(SCRAPES, 3600), raw_samples(DEVICE_SEQUENCE, 3600)
         found = stored_samples(self.query(counts), self.query(devices))
         return found.get(Origin(NODE, sender), ())
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_lab.addons.metrics.names import DEVICE_SEQUENCE, SCRAPES, UP
 from edge_lab.addons.metrics.records import (
     Answer,
     Origin,
@@ -16,7 +17,7 @@ from edge_lab.addons.metrics.records import (
     failed_scrapes,
     parse_answer,
     parse_served,
-    queries,
+    raw_samples,
     selector,
     stored_samples,
 )
@@ -101,9 +102,9 @@ def test_a_scrape_whose_up_is_0_is_reported_as_failed() -> None:
 
 
 def test_queries_are_for_raw_samples() -> None:
-    assert queries(60.2) == (
+    assert [raw_samples(series, 60.2) for series in (SCRAPES, DEVICE_SEQUENCE, UP)] == [
         "edge_lab_scrapes_total[61s]",
         "edge_lab_device_sequence[61s]",
         'up{job="edge-lab"}[61s]',
-    )
+    ]
     assert selector("up", "edge-arm", "agent") == 'up{node="edge-arm",sender="agent"}'
