@@ -36,6 +36,10 @@ class Rollout:
     """Bytes that the node received over its uplink meanwhile."""
     commits: int = 1
     """The number of commits that it had missed, including this one."""
+    killed: float | None = None
+    """When a controller was killed that had this revision to fetch or to apply."""
+    work_done: float | None = None
+    """When the killed controller's work on this revision was done; None if never."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from edge_lab.addons.gitops.fleet import Part, Revision
 from edge_lab.addons.gitops.names import REPOSITORY
@@ -93,6 +94,15 @@ def push_and_follow(
         lambda: flow.look(side) and all_run(side, nodes, parts, revision.name), ROLLOUT_SECONDS
     )
     return flow
+
+
+def fetched_at(side: Side, commit: str) -> float | None:
+    """When source-controller stored the commit, by its own clock, which has a resolution of one
+    second; None if it has not."""
+    artifact = (side.find("gitrepository", REPOSITORY) or {}).get("status", {}).get("artifact", {})
+    if commit not in artifact.get("revision", ""):
+        return None
+    return datetime.fromisoformat(artifact["lastUpdateTime"]).timestamp()
 
 
 def was_attempted(side: Side, commit: str) -> bool:

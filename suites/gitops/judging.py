@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
 
 from edge_lab.addons.witness import Run, first_run, running_at
@@ -18,11 +19,12 @@ LEAST_COUNTS = 3
 _measure = partial(Measure.of, evidence="processes on the node, and what Flux says of its objects")
 
 
-def _of(runs: Sequence[Run], part: str) -> list[Run]:
+def of_part(runs: Sequence[Run], part: str) -> list[Run]:
     return [run for run in runs if run.part == part]
 
 
-def _told(runs: Sequence[Run], since: float) -> tuple[str, ...]:
+def told(runs: Sequence[Run], since: float) -> tuple[str, ...]:
+    """Lines of evidence: the runs since a time."""
     return tuple(
         f"{run.part} {run.revision}: from {run.began - since:.1f} s "
         + ("on" if run.ended is None else f"to {run.ended - since:.1f} s")
@@ -37,7 +39,7 @@ def judge_rollout(rollout: Rollout, *, limit_s: float) -> Verdict:
     problems: list[str] = []
     started: list[float] = []
     for part in rollout.parts:
-        runs = _of(rollout.runs, part)
+        runs = of_part(rollout.runs, part)
         if not any(run.revision == rollout.previous for run in runs):
             problems.append(f"no evidence: {part} never ran {rollout.previous}")
         now = running_at(runs, part, rollout.observed_at)
@@ -56,6 +58,8 @@ def judge_rollout(rollout: Rollout, *, limit_s: float) -> Verdict:
         wrong = sorted({run.revision for run in runs} & set(rollout.never))
         if wrong:
             problems.append(f"{part} ran {', '.join(wrong)}, which must not run there")
+    if rollout.killed is not None and (rollout.work_done or 0.0) < rollout.killed:
+        problems.append("no evidence: the controller had done its work when it was killed")
     reason = "it was not seen"
     running = max(started) if len(started) == len(rollout.parts) else None
     stages = {
@@ -78,8 +82,8 @@ def judge_rollout(rollout: Rollout, *, limit_s: float) -> Verdict:
                 _measure("uplink bytes for the update", rollout.received, "B", node, label=label)
             )
     head = f"{rollout.revision} after {rollout.previous}, {rollout.commits} commits"
-    told = _told(rollout.runs, rollout.pushed)
-    return Verdict(node, rollout.runtime, tuple(problems), tuple(measures), (head, *told))
+    lines = told(rollout.runs, rollout.pushed)
+    return Verdict(node, rollout.runtime, tuple(problems), tuple(measures), (head, *lines))
 
 
 def judge_offline(offline: Offline) -> Verdict:
@@ -92,7 +96,7 @@ def judge_offline(offline: Offline) -> Verdict:
         problems.append("no evidence: nothing was pushed while it was offline")
     starts = 0
     for part in offline.parts:
-        runs = _of(offline.runs, part)
+        runs = of_part(offline.runs, part)
         if running_at(runs, part, offline.began) != (offline.revision,):
             problems.append(f"no evidence: {part} did not run {offline.revision} at first")
         if running_at(runs, part, offline.ended) != (offline.revision,):
@@ -109,7 +113,7 @@ def judge_offline(offline: Offline) -> Verdict:
         offline.runtime,
         tuple(problems),
         (_measure("starts while offline", starts, "count", offline.node),),
-        _told(offline.runs, offline.began),
+        told(offline.runs, offline.began),
     )
 
 
@@ -126,7 +130,7 @@ def judge_drift(drift: Drift) -> Verdict:
         problems.append(f"it was reverted after {took:.0f} s; {drift.limit_s:g} s are allowed")
     if drift.last == drift.revision and drift.generations != 2:
         problems.append(f"its generation has changed {drift.generations} times, not twice")
-    runs = _of(drift.runs, drift.part)
+    runs = of_part(drift.runs, drift.part)
     if drift.part:
         if running_at(runs, drift.part, drift.ended) != (drift.revision,):
             problems.append(f"{drift.part} does not run {drift.revision} in the end")
@@ -140,8 +144,8 @@ def judge_drift(drift: Drift) -> Verdict:
     measure = _measure(
         "drift reverted", took, "s", drift.node, label=drift.what, reason="it was not"
     )
-    told = _told(runs, drift.made)
-    return Verdict(drift.node, drift.runtime, tuple(problems), (measure,), (drift.what, *told))
+    lines = told(runs, drift.made)
+    return Verdict(drift.node, drift.runtime, tuple(problems), (measure,), (drift.what, *lines))
 
 
 def judge_bad_commit(bad: BadCommit, *, said: bool = True) -> Verdict:
@@ -150,13 +154,13 @@ def judge_bad_commit(bad: BadCommit, *, said: bool = True) -> Verdict:
     problems: list[str] = []
     outage = 0.0
     for part in bad.parts:
-        runs = _of(bad.runs, part)
+        runs = of_part(bad.runs, part)
         if running_at(runs, part, bad.pushed) != (bad.good,):
             problems.append(f"no evidence: {part} did not run {bad.good} before")
-        without = _without(runs, bad.good, bad.pushed, bad.fixed)
-        outage = max(outage, without)
-        if without > LOOK_SECONDS:
-            problems.append(f"{part} did not run {bad.good} for {without:.0f} s")
+        missing = without(runs, {bad.good}, bad.pushed, bad.fixed)
+        outage = max(outage, missing)
+        if missing > LOOK_SECONDS:
+            problems.append(f"{part} did not run {bad.good} for {missing:.0f} s")
         if any(run.revision == bad.bad for run in runs):
             problems.append(f"{part} ran {bad.bad}")
     if said and not bad.said:
@@ -166,16 +170,16 @@ def judge_bad_commit(bad: BadCommit, *, said: bool = True) -> Verdict:
         mixed = ", ".join(f"{name} {revision}" for name, revision in bad.revisions.items())
         problems.append(f"only a part of it is applied: {mixed}")
     measure = _measure("outage by a bad commit", round(outage, 1), "s", bad.node, label=bad.fault)
-    evidence = (f"Flux: {bad.said or 'nothing'}", *_told(bad.runs, bad.pushed))
+    evidence = (f"Flux: {bad.said or 'nothing'}", *told(bad.runs, bad.pushed))
     return Verdict(bad.node, bad.runtime, tuple(problems), (measure,), evidence)
 
 
-def _without(runs: Sequence[Run], revision: str, since: float, until: float) -> float:
-    """Seconds in between without a run of `revision`."""
+def without(runs: Sequence[Run], revisions: AbstractSet[str], since: float, until: float) -> float:
+    """Seconds in between without a run of any of `revisions`."""
     spans = sorted(
         (max(run.began, since), min(run.ended or until, until))
         for run in runs
-        if run.revision == revision and run.began < until and (run.ended or until) > since
+        if run.revision in revisions and run.began < until and (run.ended or until) > since
     )
     missing, at = 0.0, since
     for began, ended in spans:

@@ -16,7 +16,7 @@ from edge_lab.addons.gitops.names import GIT_UNIT, NAMESPACE, STATE
 from edge_lab.addons.gitops.place import Place, place_of
 from edge_lab.addons.witness import PART_LABEL, Run, log_path, parse_runs
 from edge_lab.cluster.kubectl import NOT_YET
-from edge_lab.faults.kinds import Cut, Freeze, Kill
+from edge_lab.faults.kinds import Cut, Freeze, Kill, Reboot
 from edge_lab.observe.sandboxes import runtime_column
 from suites.edges import edges, is_ready, uplink
 from suites.waiting import WaitingSide
@@ -105,6 +105,10 @@ class LabSide(WaitingSide):
         running = [run for run in self.runs(node) if run.part == part and run.ended is None]
         pid = running[-1].process.partition("/")[0]
         self.lab.machine(node).run(f"kill -KILL {int(pid)}", self.limit(ASK_SECONDS))
+
+    def reset(self, node: str) -> None:
+        with self.faults.inflict(Reboot(node=node)):
+            pass  # healed when it is up again
 
     def received(self, node: str) -> int | None:
         return self.lab.fabric.link(uplink(self.lab, node)).counters.rx.bytes

@@ -26,6 +26,7 @@ from suites.gitops.flow import (
     Flow,
     all_run,
     begin,
+    fetched_at,
     names_of,
     push_and_follow,
     rollout_of,
@@ -39,6 +40,8 @@ BASE = (AGENT, HELPER)
 LOST_SECONDS = 120.0
 BACK_SECONDS = 240.0
 """Seconds from a heal until the newest revision runs."""
+RESET_SECONDS = 240.0
+"""Seconds from the boot of a node until it runs what it ran before the reset."""
 STRICT_SECONDS = 60.0
 """Seconds to watch a DaemonSet of the default strategy after the others were updated."""
 SAID_SECONDS = 120.0
@@ -71,12 +74,21 @@ def update(side: Side, *, killed: str = "") -> list[Rollout]:
             return flow.fetched is not None
 
         side.until("source-controller has it", begun, ROLLOUT_SECONDS)
+    killed_at = side.now() if killed else None
     if killed:
         side.kill(killed)
     side.seen(
         lambda: flow.look(side) and all_run(side, side.nodes, BASE, second.name), ROLLOUT_SECONDS
     )
-    return [rollout_of(side, node, BASE, first.name, second.name, flow) for node in side.nodes]
+    done = flow.applied if killed == KUSTOMIZE_CONTROLLER else fetched_at(side, pushed.commit)
+    return [
+        replace(
+            rollout_of(side, node, BASE, first.name, second.name, flow),
+            killed=killed_at,
+            work_done=done if killed else None,
+        )
+        for node in side.nodes
+    ]
 
 
 @dataclass(frozen=True)
@@ -100,9 +112,10 @@ def away(
     faults: Sequence[Fault] = (Fault.NONE,),
     commits: int = 1,
     strict: bool = False,
+    reset: bool = False,
 ) -> Away:
     """Cuts the node off; meanwhile there is a push for each of `faults`, of so many commits, the
-    last of which has the fault. Then heals."""
+    last of which has the fault; with `reset`, the node is reset after them. Then heals."""
     parts = (*BASE, STRICT) if strict else BASE
     others = [name for name in side.nodes if name != node]
     first = Revision(side.name(), side.nodes, parts)
@@ -131,6 +144,9 @@ def away(
             held = [
                 rollout_of(side, other, (STRICT,), first.name, last.name, flow) for other in others
             ]
+        if reset:
+            side.reset(node)
+            side.seen(lambda: runs_it(side, node, parts, first.name), RESET_SECONDS)
         ended, received = side.now(), side.received(node)
         offline = Offline(
             node=node,
@@ -141,6 +157,7 @@ def away(
             ended=ended,
             runs=side.runs(node),
             changes=len(made),
+            restarts=len(parts) if reset else 0,
         )
     healed = side.now()
     side.seen(lambda: all_run(side, side.nodes, BASE, last.name), BACK_SECONDS)

@@ -75,6 +75,10 @@ class Side(Protocol):
         """Kills the process of a part on a node."""
         ...
 
+    def reset(self, node: str) -> None:
+        """Resets the node, and returns when it has booted."""
+        ...
+
     def received(self, node: str) -> int | None:
         """Bytes that a node received over its uplink; None if they are not counted."""
         ...

@@ -12,6 +12,7 @@ import pytest
 from edge_lab.addons.gitops.fleet import Fault
 from suites.conftest import Judged
 from suites.gitops.flow import ROLLOUT_SECONDS
+from suites.gitops.interrupted import cut_during_update, judge_interrupted
 from suites.gitops.judging import judge_drift, judge_offline, judge_pods, judge_rollout
 from suites.gitops.known import pods_pile_up, update_waits_for_who_is_away
 from suites.gitops.labside import LabSide
@@ -104,6 +105,21 @@ def test_a_node_that_was_away_sees_no_bad_commit(side: LabSide, judged: Judged) 
     faults = (Fault.UNREADABLE, Fault.NO_IMAGE, Fault.NONE)
     found = away(side, side.nodes[-1], faults=faults)
     judged([judge_offline(found.offline), judge_rollout(found.back, limit_s=BACK_SECONDS)])
+
+
+@pytest.mark.scenario("gitops: reset while offline")
+@pytest.mark.needs("autonomy")
+@allure.title("A node reset while offline: what it ran runs again, and then the newest")
+def test_a_node_that_was_reset_while_offline_catches_up(side: LabSide, judged: Judged) -> None:
+    found = away(side, side.nodes[0], reset=True)
+    judged([judge_offline(found.offline), judge_rollout(found.back, limit_s=BACK_SECONDS)])
+
+
+@pytest.mark.scenario("gitops: cut during an update")
+@allure.title("A node cut off in the middle of an update: a surging part is never absent")
+def test_a_cut_during_an_update_leaves_what_surges(side: LabSide, judged: Judged) -> None:
+    found, back = cut_during_update(side, side.nodes[0])
+    judged([judge_interrupted(found), judge_rollout(back, limit_s=BACK_SECONDS)])
 
 
 @pytest.mark.scenario("gitops: drift while a node is offline")

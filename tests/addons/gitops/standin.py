@@ -97,5 +97,9 @@ class NativeSide:
     def end_process(self, node: str, part: str) -> None:
         self.hollow[node].end_process(part)
 
+    def reset(self, node: str) -> None:
+        for part in {run.part for run in self.runs(node) if run.ended is None}:
+            self.end_process(node, part)
+
     def received(self, node: str) -> int | None:
         return None

@@ -18,8 +18,9 @@ from edge_lab.addons.gitops.names import GIT_SERVER
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.topology import Timing, Topology
-from suites.gitops import scenarios
+from suites.gitops import interrupted, scenarios
 from suites.gitops.flow import ROLLOUT_SECONDS
+from suites.gitops.interrupted import judge_interrupted
 from suites.gitops.judging import (
     judge_bad_commit,
     judge_drift,
@@ -57,6 +58,7 @@ def side(default_topology: Topology) -> Iterator[NativeSide]:
             patch.setattr(flux, name, seconds)
         for name, seconds in WATCHED.items():
             patch.setattr(scenarios, name, float(seconds))
+        patch.setattr(interrupted, "CUT_SECONDS", 30.0)
         with (
             control_plane(folder / "plane", default_topology, TIMING) as plane,
             running_site(folder / "site", plane) as site,
@@ -120,6 +122,22 @@ def test_a_hundred_commits_are_one_step(side: NativeSide) -> None:
     verdict = judge_rollout(found.back, limit_s=LIMIT_SECONDS)
     assert verdict.passed, str(verdict)
     assert found.back.commits == 100
+
+
+def test_a_node_that_was_reset_while_offline_goes_to_the_newest(side: NativeSide) -> None:
+    found = scenarios.away(side, NODES[1], reset=True)
+    offline = judge_offline(found.offline)
+    assert [
+        problem for problem in offline.problems if not problem.startswith("no evidence: the node")
+    ] == []
+    verdict = judge_rollout(found.back, limit_s=LIMIT_SECONDS)
+    assert verdict.passed, str(verdict)
+
+
+def test_a_cut_during_an_update_leaves_what_surges(side: NativeSide) -> None:
+    found, back = interrupted.cut_during_update(side, NODES[0])
+    for verdict in (judge_interrupted(found), judge_rollout(back, limit_s=LIMIT_SECONDS)):
+        assert verdict.passed, str(verdict)
 
 
 def test_pods_of_a_bound_deployment_pile_up(side: NativeSide) -> None:

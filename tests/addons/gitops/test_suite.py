@@ -17,9 +17,7 @@ from edge_lab.addons.gitops.fleet import (
     daemon_set,
     revision_of,
 )
-from edge_lab.addons.witness import Run
 from edge_lab.core.yamltext import yaml_document
-from edge_lab.oracles.verdict import Verdict
 from suites.gitops.evidence import BadCommit, Drift, Offline, Pods, Rollout, Texts
 from suites.gitops.flow import Flow
 from suites.gitops.judging import (
@@ -31,26 +29,9 @@ from suites.gitops.judging import (
     judge_secrets,
 )
 from suites.gitops.secrets import as_strings
+from tests.addons.gitops.verdicts import NODE, PARTS, RUNTIME, START, red, run, value
 
-NODE, RUNTIME = "edge-arm", "kubernetes+openyurt"
-START = 1_700_000_000.0
-PARTS = ("agent", "helper")
 LIMIT = 60.0
-
-
-def run(part: str, revision: str, began: float, ended: float | None = None) -> Run:
-    """Times in seconds from START."""
-    over = None if ended is None else START + ended
-    return Run(part, revision, f"{part}-{revision}-{began:g}", START + began, over)
-
-
-def value(verdict: Verdict, name: str) -> float | None:
-    (found,) = [measure.value for measure in verdict.measures if measure.name == name]
-    return found
-
-
-def red(verdict: Verdict, count: int = 1) -> None:
-    assert len(verdict.problems) == count, str(verdict)
 
 
 # -- a revision on its way -------------------------------------------------------------------------
@@ -136,6 +117,18 @@ def test_a_node_without_the_revision_before_is_no_evidence() -> None:
 def test_a_revision_that_flux_never_fetched_has_no_figures() -> None:
     verdict = judge_rollout(replace(rollout(), fetched=None), limit_s=LIMIT)
     assert value(verdict, "revision_fetched") is None
+
+
+def test_a_controller_that_was_killed_while_it_had_work_passes() -> None:
+    killed = replace(rollout(), killed=START + 2, work_done=START + 8)
+    assert judge_rollout(killed, limit_s=LIMIT).passed
+
+
+@pytest.mark.parametrize("done", [START + 1, None])
+def test_a_controller_that_had_done_its_work_is_no_evidence(done: float | None) -> None:
+    killed = replace(rollout(), killed=START + 2, work_done=done)
+    (problem,) = judge_rollout(killed, limit_s=LIMIT).problems
+    assert problem.startswith("no evidence")
 
 
 # -- out of reach ----------------------------------------------------------------------------------

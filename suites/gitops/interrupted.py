@@ -1,0 +1,151 @@
+"""A node is cut off in the middle of an update: the scenario, its evidence and its verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from edge_lab.addons.gitops.fleet import AGENT, HELPER, SURGING, Revision
+from edge_lab.addons.witness import Run, running_at
+from edge_lab.measuring.measures import Measure
+from edge_lab.oracles.verdict import Verdict
+from suites.gitops.evidence import Rollout
+from suites.gitops.flow import ROLLOUT_SECONDS, Flow, begin, names_of, rollout_of, runs_it
+from suites.gitops.judging import LEAST_AWAY_SECONDS, LOOK_SECONDS, of_part, told, without
+from suites.gitops.side import Side
+
+PARTS = (AGENT, HELPER, SURGING)
+LOST_SECONDS = 120.0
+CUT_SECONDS = 45.0
+"""Seconds to watch the node after it is lost."""
+BACK_SECONDS = 240.0
+EVIDENCE = "processes on the node, and the pods of its DaemonSets"
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """What a node ran from the moment an update had begun there until its link was restored."""
+
+    node: str
+    runtime: str
+    parts: tuple[str, ...]
+    surging: frozenset[str]
+    """Parts whose old revision is removed only when the new one is Ready."""
+    previous: str
+    revision: str
+    begun: float | None
+    """When the update of the node was first seen to have begun; None if never."""
+    cut: float
+    """When the link was cut."""
+    ended: float
+    """When the node was observed for the last time before the heal."""
+    runs: tuple[Run, ...]
+
+
+def cut_during_update(side: Side, node: str) -> tuple[Interrupted, Rollout]:
+    """Pushes a revision, and cuts the node off when the first of its pods is replaced; heals."""
+    first = Revision(side.name(), side.nodes, PARTS)
+    begin(side, first)
+    before = _pods_on(side, node)
+    second = replace(first, name=side.name())
+    (pushed,) = side.push([second])
+    flow = Flow(pushed.commit, pushed.time)
+
+    def has_begun() -> bool:
+        flow.look(side)
+        return bool(before - _pods_on(side, node))
+
+    begun = side.now() if side.seen(has_begun, ROLLOUT_SECONDS) else None
+    with side.cut(node):
+        cut = side.now()
+        side.until(f"{node} is lost", lambda: not side.ready(node), LOST_SECONDS)
+        side.seen(lambda: flow.look(side) and False, CUT_SECONDS)
+        found = Interrupted(
+            node=node,
+            runtime=side.runtime(node),
+            parts=names_of(PARTS),
+            surging=frozenset({SURGING.name}),
+            previous=first.name,
+            revision=second.name,
+            begun=begun,
+            cut=cut,
+            ended=side.now(),
+            runs=side.runs(node),
+        )
+    healed = side.now()
+    side.seen(lambda: flow.look(side) and runs_it(side, node, PARTS, second.name), BACK_SECONDS)
+    back = rollout_of(side, node, PARTS, first.name, second.name, flow)
+    return found, replace(back, expected=healed)
+
+
+def _pods_on(side: Side, node: str) -> set[str]:
+    """The pods of all parts on the node that are not being deleted."""
+    pods: list[dict[str, Any]] = [pod for part in PARTS for pod in side.pods(part.name)]
+    return {
+        pod["metadata"]["uid"]
+        for pod in pods
+        if pod["spec"].get("nodeName") == node and "deletionTimestamp" not in pod["metadata"]
+    }
+
+
+def judge_interrupted(found: Interrupted) -> Verdict:
+    """Whether the node ran nothing but the two revisions, each new part started at most once, and
+    surging parts were always there. Other parts may be absent: their old pod is removed first, so
+    their absence is a measure."""
+    problems: list[str] = []
+    away = found.ended - found.cut
+    if away < LEAST_AWAY_SECONDS:
+        problems.append(f"no evidence: the node was cut off for {away:.0f} s")
+    if found.begun is None:
+        problems.append("no evidence: the update did not begin before the cut")
+    before = {
+        part: running_at(of_part(found.runs, part), part, found.begun or found.cut)
+        for part in found.parts
+    }
+    if all(set(revisions) == {found.revision} for revisions in before.values()):
+        problems.append("no evidence: the update was complete before the cut")
+    since = min(found.begun or found.cut, found.cut)
+    absent: dict[str, float] = {}
+    for part in found.parts:
+        runs = of_part(found.runs, part)
+        if not any(run.revision == found.previous for run in runs):
+            problems.append(f"no evidence: {part} never ran {found.previous}")
+        started = [run for run in runs if since < run.began <= found.ended]
+        other = sorted({run.revision for run in started} - {found.revision})
+        if other:
+            problems.append(f"{part} started {', '.join(other)} while cut off")
+        count = sum(run.revision == found.revision for run in runs)
+        if count > 1:
+            problems.append(f"{part} was started {count} times")
+        allowed = {found.previous, found.revision}
+        absent[part] = without(runs, allowed, since, found.ended)
+        if part in found.surging and absent[part] > LOOK_SECONDS:
+            problems.append(f"{part} was absent for {absent[part]:.0f} s, although it surges")
+    return Verdict(
+        found.node,
+        found.runtime,
+        tuple(problems),
+        _absences(found, absent),
+        told(found.runs, since),
+    )
+
+
+def _absences(found: Interrupted, absent: dict[str, float]) -> tuple[Measure, ...]:
+    groups = {
+        "surging": [seconds for part, seconds in absent.items() if part in found.surging],
+        "replaced in place": [
+            seconds for part, seconds in absent.items() if part not in found.surging
+        ],
+    }
+    return tuple(
+        Measure.of(
+            "absent while cut off during an update",
+            round(max(seconds), 1),
+            "s",
+            found.node,
+            label=how,
+            evidence=EVIDENCE,
+        )
+        for how, seconds in groups.items()
+        if seconds
+    )
