@@ -16,6 +16,8 @@ LOOK_SECONDS = 3.0
 LEAST_AWAY_SECONDS = 30.0
 LEAST_COUNTS = 3
 
+AFTER_HEAL = "after a heal"
+
 _measure = partial(Measure.of, evidence="processes on the node, and what Flux says of its objects")
 
 
@@ -68,7 +70,7 @@ def judge_rollout(rollout: Rollout, *, limit_s: float) -> Verdict:
         "running": running,
     }
     node = rollout.node
-    label = "after a heal" if rollout.expected else "after the push"
+    label = AFTER_HEAL if rollout.expected else "after the push"
     measures = [
         _measure(f"revision {stage}", at and at - rollout.pushed, "s", node, reason=reason)
         for stage, at in stages.items()
@@ -84,6 +86,25 @@ def judge_rollout(rollout: Rollout, *, limit_s: float) -> Verdict:
     head = f"{rollout.revision} after {rollout.previous}, {rollout.commits} commits"
     lines = told(rollout.runs, rollout.pushed)
     return Verdict(node, rollout.runtime, tuple(problems), tuple(measures), (head, *lines))
+
+
+def judge_surge(back: Rollout, part: str) -> Verdict:
+    """Whether the old revision of a surging part ran, after a heal, until the new one had
+    started."""
+    runs = of_part(back.runs, part)
+    healed = back.expected or back.pushed
+    problems: list[str] = []
+    first = first_run(runs, part, back.revision)
+    if running_at(runs, part, healed) != (back.previous,):
+        problems.append(f"no evidence: {part} did not run {back.previous} alone at the heal")
+    if first is None:
+        problems.append(f"no evidence: {part} never ran {back.revision}")
+    absent = without(runs, {back.previous, back.revision}, healed, back.observed_at)
+    old = [run.ended for run in runs if run.revision == back.previous]
+    if first is not None and any(ended is not None and ended <= first.began for ended in old):
+        problems.append(f"{part} ended before {back.revision} had started")
+    measure = _measure("surging part absent", round(absent, 1), "s", back.node, label=AFTER_HEAL)
+    return Verdict(back.node, back.runtime, tuple(problems), (measure,), told(runs, healed))
 
 
 def judge_offline(offline: Offline) -> Verdict:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -11,6 +11,7 @@ from edge_lab.addons.gitops.fleet import (
     AGENT,
     HELPER,
     STRICT,
+    SURGING,
     Fault,
     Part,
     Revision,
@@ -37,6 +38,8 @@ from suites.gitops.flow import (
 from suites.gitops.side import Side
 
 BASE = (AGENT, HELPER)
+STRATEGIES = (STRICT, SURGING)
+"""Parts with other update strategies than that of BASE."""
 LOST_SECONDS = 120.0
 BACK_SECONDS = 240.0
 """Seconds from a heal until the newest revision runs."""
@@ -102,7 +105,8 @@ class Away:
     """Of the other nodes, for the part whose DaemonSet has the default strategy."""
     back: Rollout
     """Of the node, from the heal on."""
-    back_strict: Rollout | None = None
+    strategies: Mapping[str, Rollout] = field(default_factory=dict)
+    """The same for each part of `STRATEGIES`, by its name."""
 
 
 def away(
@@ -111,12 +115,13 @@ def away(
     *,
     faults: Sequence[Fault] = (Fault.NONE,),
     commits: int = 1,
-    strict: bool = False,
+    strategies: bool = False,
     reset: bool = False,
 ) -> Away:
     """Cuts the node off; meanwhile there is a push for each of `faults`, of so many commits, the
-    last of which has the fault; with `reset`, the node is reset after them. Then heals."""
-    parts = (*BASE, STRICT) if strict else BASE
+    last of which has the fault. With `reset`, the node is reset after them; with `strategies`, the
+    fleet has the parts of STRATEGIES too. Then heals."""
+    parts = (*BASE, *STRATEGIES) if strategies else BASE
     others = [name for name in side.nodes if name != node]
     first = Revision(side.name(), side.nodes, parts)
     begin(side, first)
@@ -139,7 +144,7 @@ def away(
         )
         online = [rollout_of(side, other, BASE, first.name, last.name, flow) for other in others]
         held: list[Rollout] = []
-        if strict:
+        if strategies:
             side.seen(lambda: all_run(side, others, (STRICT,), last.name), STRICT_SECONDS)
             held = [
                 rollout_of(side, other, (STRICT,), first.name, last.name, flow) for other in others
@@ -169,13 +174,16 @@ def away(
         received=None if received is None or later is None else later - received,
         commits=len(made),
     )
-    back_strict = None
-    if strict:
-        side.seen(lambda: all_run(side, side.nodes, (STRICT,), last.name), BACK_SECONDS)
-        back_strict = replace(
-            rollout_of(side, node, (STRICT,), first.name, last.name, flow), expected=healed
-        )
-    return Away(offline, tuple(online), tuple(held), back, back_strict)
+    others_back: dict[str, Rollout] = {}
+    if strategies:
+        side.seen(lambda: all_run(side, side.nodes, STRATEGIES, last.name), BACK_SECONDS)
+        others_back = {
+            part.name: replace(
+                rollout_of(side, node, (part,), first.name, last.name, flow), expected=healed
+            )
+            for part in STRATEGIES
+        }
+    return Away(offline, tuple(online), tuple(held), back, others_back)
 
 
 def ended_by_hand(side: Side, node: str) -> Offline:

@@ -9,12 +9,16 @@ from dataclasses import dataclass, field
 import allure
 import pytest
 
-from edge_lab.addons.gitops.fleet import Fault
+from edge_lab.addons.gitops.fleet import STRICT, SURGING, Fault
 from suites.conftest import Judged
 from suites.gitops.flow import ROLLOUT_SECONDS
 from suites.gitops.interrupted import cut_during_update, judge_interrupted
-from suites.gitops.judging import judge_drift, judge_offline, judge_pods, judge_rollout
-from suites.gitops.known import pods_pile_up, update_waits_for_who_is_away
+from suites.gitops.judging import judge_drift, judge_offline, judge_pods, judge_rollout, judge_surge
+from suites.gitops.known import (
+    old_pods_of_a_silent_node_are_deleted,
+    pods_pile_up,
+    update_waits_for_who_is_away,
+)
 from suites.gitops.labside import LabSide
 from suites.gitops.scenarios import (
     BACK_SECONDS,
@@ -54,8 +58,8 @@ def made() -> Made:
 
 
 def two_updates(made: Made, side: LabSide) -> Away:
-    """Two pushes while a node is unreachable, including a part with the default strategy."""
-    return made.once("two", lambda: away(side, side.nodes[-1], faults=TWICE, strict=True))
+    """Two pushes while a node is unreachable, including parts with other strategies."""
+    return made.once("two", lambda: away(side, side.nodes[-1], faults=TWICE, strategies=True))
 
 
 @pytest.mark.core
@@ -87,9 +91,17 @@ def test_the_default_strategy_goes_on_without_a_node(
 @pytest.mark.scenario("gitops: default strategy after the heal")
 @allure.title("After the heal: a DaemonSet with the default strategy has the newest revision there")
 def test_the_default_strategy_ends_in_the_newest(side: LabSide, judged: Judged, made: Made) -> None:
-    back = two_updates(made, side).back_strict
-    assert back is not None
+    back = two_updates(made, side).strategies[STRICT.name]
     judged([judge_rollout(back, limit_s=BACK_SECONDS)])
+
+
+@pytest.mark.scenario("gitops: surging part after the heal")
+@old_pods_of_a_silent_node_are_deleted
+@allure.title("After the heal: a surging part runs until its new revision has started")
+def test_a_surging_part_runs_until_the_new_one_has_started(
+    side: LabSide, judged: Judged, made: Made
+) -> None:
+    judged([judge_surge(two_updates(made, side).strategies[SURGING.name], SURGING.name)])
 
 
 @pytest.mark.scenario("gitops: a hundred commits while a node is offline")
@@ -116,7 +128,7 @@ def test_a_node_that_was_reset_while_offline_catches_up(side: LabSide, judged: J
 
 
 @pytest.mark.scenario("gitops: cut during an update")
-@allure.title("A node cut off in the middle of an update: a surging part is never absent")
+@allure.title("A node cut off in the middle of an update: a surging part runs, and it catches up")
 def test_a_cut_during_an_update_leaves_what_surges(side: LabSide, judged: Judged) -> None:
     found, back = cut_during_update(side, side.nodes[0])
     judged([judge_interrupted(found), judge_rollout(back, limit_s=BACK_SECONDS)])

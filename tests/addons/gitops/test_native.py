@@ -28,6 +28,7 @@ from suites.gitops.judging import (
     judge_pods,
     judge_rollout,
     judge_secrets,
+    judge_surge,
 )
 from suites.gitops.secrets import as_strings, texts_of
 from tests.addons.gitops.hollow import hollow_nodes
@@ -92,7 +93,7 @@ def test_a_controller_that_is_killed_half_way_ends_in_the_same(
 def test_a_node_that_was_away_goes_to_the_newest_and_holds_up_the_default_strategy(
     side: NativeSide,
 ) -> None:
-    found = scenarios.away(side, NODES[2], faults=(Fault.NONE,) * 2, strict=True)
+    found = scenarios.away(side, NODES[2], faults=(Fault.NONE,) * 2, strategies=True)
     offline = judge_offline(found.offline)
     # The time that it takes is the hollow node's, not a boot's: it may be short.
     assert [
@@ -104,10 +105,12 @@ def test_a_node_that_was_away_goes_to_the_newest_and_holds_up_the_default_strate
     for rollout in found.strict:
         verdict = judge_rollout(rollout, limit_s=LIMIT_SECONDS)
         assert not verdict.passed, str(verdict)
-    assert found.back_strict is not None
-    for rollout in (found.back, found.back_strict):
+    for rollout in (found.back, *found.strategies.values()):
         verdict = judge_rollout(rollout, limit_s=LIMIT_SECONDS)
         assert verdict.passed, str(verdict)
+    surge = judge_surge(found.strategies[SURGING.name], SURGING.name)
+    assert [problem for problem in surge.problems if problem.startswith("no evidence")] == []
+    assert not surge.passed, str(surge)
 
 
 def test_a_node_that_was_away_sees_no_bad_commit(side: NativeSide) -> None:
