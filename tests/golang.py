@@ -17,11 +17,11 @@ CACHE = Path.home() / ".cache" / "edge-lab" / "go"
 """At import, for tests have a home of their own."""
 
 
-def go(module: str, *args: str) -> subprocess.CompletedProcess[str]:
+def go(module: str, *args: str, cgo: bool = False) -> subprocess.CompletedProcess[str]:
     """In the module's folder, and without a network: what is not in the cache is not fetched."""
     env = {
         **os.environ,
-        "CGO_ENABLED": "0",
+        "CGO_ENABLED": str(int(cgo)),
         "GOCACHE": str(CACHE / "build"),
         "GOMODCACHE": str(CACHE / "mod"),
         "GOPROXY": "off",
@@ -44,10 +44,11 @@ def require_modules(module: str, *flags: str) -> None:
         pytest.skip(f"Go modules of {module} are not in the cache, and are not fetched here")
 
 
-def build(module: str, program: Path, *flags: str) -> Path:
-    """The module's program for this machine; skips the test where it cannot be built."""
+def build(module: str, program: Path, *flags: str, cgo: bool = False) -> Path:
+    """The module's program for this machine; skips the test where it cannot be built. With `cgo`,
+    it is linked dynamically, so that a library can be preloaded."""
     require_modules(module, *flags)
-    done = go(module, "build", *FLAGS, *flags, "-o", str(program), ".")
+    done = go(module, "build", *FLAGS, *flags, "-o", str(program), ".", cgo=cgo)
     assert done.returncode == 0, done.stderr
     return program
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from edge_lab.addons.functions.records import Activation, Event, Handled
+from edge_lab.addons.functions.records import NANOSECONDS, Activation, Event, Handled
 from edge_lab.oracles.scheduling.clock import ClockBounds
 
 
@@ -35,18 +35,41 @@ class Storm:
 
 @dataclass(frozen=True)
 class Orphan:
-    """A function that ran when its activator was killed."""
+    """A function that ran when its activator was killed, or when the clock was set."""
 
     awake: bool
-    """Whether it still ran when the activator had been started again."""
+    """Whether it still ran when the activator had been started again, or the clock was wrong."""
     stopped_s: float | None
     """Seconds from then until it was stopped; None if it kept running."""
     more_events: int
-    """Events of its way that crossed meanwhile, from which the new activator learns of it."""
+    """Events of its way that crossed meanwhile, from which the activator learns of it."""
 
     @property
     def is_evidence(self) -> bool:
         return self.awake and not self.more_events
+
+
+@dataclass(frozen=True)
+class Jump:
+    """The clock of a node that was set, and later corrected."""
+
+    seconds: float
+    """By how much it was to be set; negative if back."""
+    before: ClockBounds | None
+    during: ClockBounds | None
+    """Just before the clock was corrected. None if it could not be determined."""
+
+    @property
+    def moved_s(self) -> float | None:
+        """By how much the clock differed from before, seconds; None if it is not known."""
+        if self.before is None or self.during is None:
+            return None
+        return (self.before.to_host(0) - self.during.to_host(0)) / NANOSECONDS
+
+    @property
+    def error_s(self) -> float:
+        """The maximum error of `moved_s`."""
+        return sum(bounds.error for bounds in (self.before, self.during) if bounds is not None)
 
 
 @dataclass(frozen=True)
@@ -81,3 +104,5 @@ class Evidence:
     """Ids in the cloud at the end; None if they were not read."""
     repeated: int = 0
     """Number of events that were delivered again and recognized."""
+    jump: Jump | None = None
+    """None if no clock was to be set."""

@@ -271,19 +271,21 @@ def _percentile(
 # -- back to zero ---------------------------------------------------------------------------------
 
 
-def judge_orphan(evidence: Evidence, way: str, orphan: Orphan) -> Verdict:
-    """Whether a function whose activator was killed is stopped by the next one, without another
-    event."""
+def judge_orphan(
+    evidence: Evidence, way: str, orphan: Orphan, *, after: str = "a kill of the activator"
+) -> Verdict:
+    """Whether a function that ran when something happened to its activator is stopped, without
+    another event."""
     problems = []
     if not orphan.awake:
-        problems.append(f"no evidence: no function of {way} ran when its activator was back")
+        problems.append(f"no evidence: no function of {way} ran after {after}")
     if orphan.more_events:
         problems.append(f"no evidence: {orphan.more_events} events of {way} crossed meanwhile")
     if orphan.stopped_s is None:
         problems.append(f"a function of {way} keeps running")
     measure = measure_on(
         evidence,
-        "stopped after a kill of the activator",
+        f"stopped after {after}",
         way,
         orphan.stopped_s,
         unit="s",

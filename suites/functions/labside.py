@@ -24,7 +24,7 @@ from edge_lab.addons.functions.records import (
 from edge_lab.addons.functions.ways import Way, ways_of
 from edge_lab.core.errors import LabError
 from edge_lab.devices.truth import now
-from edge_lab.faults.kinds import Cut, DiskFull, Kill, Profile, Reboot
+from edge_lab.faults.kinds import ClockJump, Cut, DiskFull, Kill, Profile, Reboot
 from edge_lab.observe.sandboxes import runtime_column
 from edge_lab.observe.scheduling.clock import node_clock
 from edge_lab.oracles.scheduling.clock import ClockBounds
@@ -154,6 +154,11 @@ class LabSide(WaitingSide):
     @contextlib.contextmanager
     def full_disks(self) -> Iterator[None]:
         with self.faults.inflict_all([DiskFull(node=node) for node in self.nodes]):
+            yield
+
+    @contextlib.contextmanager
+    def wrong_clock(self, node: str, seconds: float) -> Iterator[None]:
+        with self.faults.inflict(ClockJump(node=node, seconds=seconds)):
             yield
 
     @contextlib.contextmanager

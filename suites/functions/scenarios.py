@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from edge_lab.addons.functions.parts import IDLE_SECONDS
 from edge_lab.addons.functions.records import NANOSECONDS, Event
@@ -115,9 +116,9 @@ class Scene:
         for node in side.nodes:
             self.known[node] = frozenset(event.id for event in side.events(node))
             self.began[node] = side.now()
-            self.clocks[node] = self._clock(node)
+            self.clocks[node] = self.clock_of(node)
 
-    def _clock(self, node: str) -> ClockBounds | None:
+    def clock_of(self, node: str) -> ClockBounds | None:
         try:
             return self.side.clock(node)
         except LabError:
@@ -126,7 +127,7 @@ class Scene:
     def look(self, node: str) -> Evidence:
         """The evidence on the events that had crossed at the last call of `all_handled`."""
         side, began = self.side, self.began[node]
-        before, after = self.clocks[node], self._clock(node)
+        before, after = self.clocks[node], self.clock_of(node)
         clock = before.joined(after) if before is not None and after is not None else None
         ours, until = self.owed[node], self.until[node]
         # Records first, so that the journal read next has all events in them.
@@ -282,7 +283,7 @@ def activators_killed(side: Side) -> Scene:
         for node in side.nodes:
             for way in side.ways:
                 for _ in range(STOP_TRIES if way.by_activator else 0):
-                    orphan = orphaned(side, node, way.name)
+                    orphan = orphaned(side, node, way.name, partial(side.kill_activator, node))
                     found.orphaned[node, way.name] = orphan
                     if orphan.is_evidence:
                         break
@@ -290,8 +291,8 @@ def activators_killed(side: Side) -> Scene:
     return found
 
 
-def orphaned(side: Side, node: str, way: str) -> Orphan:
-    """What becomes of a running function whose activator is killed."""
+def orphaned(side: Side, node: str, way: str, disturb: Callable[[], None]) -> Orphan:
+    """What becomes of a running function after `disturb`, such as a kill of its activator."""
 
     def events() -> int:
         return sum(event.way == way for event in side.events(node))
@@ -302,7 +303,7 @@ def orphaned(side: Side, node: str, way: str) -> Orphan:
         CROSS_SECONDS * (len(side.ways) + 1),
     )
     before = events()
-    side.kill_activator(node)
+    disturb()
     awake, since = way in side.running(node), time.monotonic()
     side.seen(lambda: way not in side.running(node) or events() > before, ASLEEP_SECONDS)
     gone = way not in side.running(node)

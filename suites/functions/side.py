@@ -107,6 +107,11 @@ class Side(Protocol):
         """Fills the disks of all nodes."""
         ...
 
+    def wrong_clock(self, node: str, seconds: float) -> AbstractContextManager[None]:
+        """Sets the clock of a node ahead, or back if `seconds` is negative; corrects it
+        afterwards."""
+        ...
+
     def no_activators(self) -> AbstractContextManager[None]:
         """Stops the activators, so that nothing wakes functions: the negative control."""
         ...

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -307,6 +307,9 @@ class Site:
         with filled(Path(self.edge.state)):
             yield
 
+    def wrong_clock(self, node: str, seconds: float) -> contextlib.AbstractContextManager[None]:
+        raise NotImplementedError("its clock is this machine's: a ClockSite has its own")
+
     @contextlib.contextmanager
     def no_activators(self) -> Iterator[None]:
         self.kill("activator")
@@ -316,14 +319,21 @@ class Site:
             self.start("activator", activator_command(self.edge))
 
 
+S = TypeVar("S", bound=Site)
+
+
 @contextlib.contextmanager
-def running_site(
-    folder: Path, suite: str, program: Path, plant: Plant, device: str, **how: Any
-) -> Iterator[Site]:
+def running(site: S) -> Iterator[S]:
     """All parts run while the block does."""
-    site = Site(folder, suite, program, plant, device, **how)
     try:
         site.start_all()
         yield site
     finally:
         site.end()
+
+
+def running_site(
+    folder: Path, suite: str, program: Path, plant: Plant, device: str, **how: Any
+) -> contextlib.AbstractContextManager[Site]:
+    """All parts run while the block does."""
+    return running(Site(folder, suite, program, plant, device, **how))

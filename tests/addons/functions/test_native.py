@@ -4,6 +4,7 @@ and judges, and functions and brokers that are defective."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -113,7 +114,8 @@ def test_an_activator_that_is_not_started_again_leaves_a_function_running(
     monkeypatch.setattr(site, "restarts_activator", False)
     monkeypatch.setattr(scenarios, "ASLEEP_SECONDS", 3.0)
     try:
-        orphan = scenarios.orphaned(site, NODE, PROCESS.name)
+        kill = partial(site.kill_activator, NODE)
+        orphan = scenarios.orphaned(site, NODE, PROCESS.name, kill)
     finally:
         site.start("activator", activator_command(site.edge))
     evidence = scenarios.online(site, 1).evidence[NODE]
