@@ -114,6 +114,45 @@ def wrong_eviction(seen: Filled) -> str:
     return ""
 
 
+NO_ROOM = re.compile("no space left on device", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Full:
+    """A node whose disk became full in the middle of a pull, and had room again later."""
+
+    pulled: bool
+    """Whether the pulled image was started while the disk was full."""
+    said: str
+    """Messages about the pulled image meanwhile."""
+    served: bool
+    """Whether the cache returned cached content unchanged meanwhile, without its uplink."""
+    cached: Start
+    """A container whose image only the cache has, when there was room again, without the uplink."""
+    again: Start
+    """A container of the pulled image, when there was room again."""
+    damaged: Collection[str] = ()
+    """Images whose layer the cache did not return unchanged in the end, without its uplink."""
+
+
+def wrong_full_disk(seen: Full) -> str:
+    """The full disk affected no pull, gave no clear reason, or cost content that was cached; or the
+    pull did not go on, or left something damaged."""
+    if seen.pulled:
+        return "the image was pulled while the disk was full: no evidence"
+    if not NO_ROOM.search(seen.said):
+        return f"no message names the full disk: {seen.said or 'no message'}"
+    if not seen.served:
+        return "cached content was not served while the disk was full"
+    for start, what in ((seen.cached, "the cached image"), (seen.again, "the pulled image")):
+        if not start.started:
+            said = start.said or "no message"
+            return f"{what} was not started within {start.seconds:.0f} s of room: {said}"
+    if seen.damaged:
+        return f"the cache does not serve unchanged: {', '.join(sorted(seen.damaged))}"
+    return ""
+
+
 @dataclass(frozen=True)
 class Read:
     """One reading of a data set."""

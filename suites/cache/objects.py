@@ -17,12 +17,19 @@ def image_named(name: str) -> LabImage:
 
 
 def image_pod(
-    name: str, node: str, image: str, *, registry: str = REGISTRY_NAME, policy: str = "IfNotPresent"
+    name: str,
+    node: str,
+    image: str,
+    *,
+    registry: str = REGISTRY_NAME,
+    policy: str = "IfNotPresent",
+    **spec: Any,
 ) -> dict[str, Any]:
-    """A pod that waits forever, bound to `node`; it is never evicted."""
+    """A pod that waits forever, bound to `node`; no taint evicts it. `spec` is added to its
+    specification."""
     container = {
         "image": image_named(image).reference(registry),
         "imagePullPolicy": policy,
         "resources": {"limits": {"memory": "32Mi"}},
     }
-    return bound_pod(name, node, APP, container)
+    return bound_pod(name, node, APP, container, **spec)

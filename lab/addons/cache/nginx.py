@@ -76,8 +76,6 @@ class Cache:
     key: str = ""
     images_mib: int = 48
     data_mib: int = 12
-    min_free_mib: int = 256
-    """If less is free on the disk, the oldest content is removed, whatever the limits."""
     log: str = "off"
     """The target of `access_log`; its format is `cache`."""
     errors: str = "stderr"
@@ -151,9 +149,10 @@ def _http(state: str, log: str) -> tuple[str, ...]:
 
 
 def _stores(cache: Cache) -> tuple[str, ...]:
+    """Without `min_free`, which empties the whole cache while something else fills the disk."""
     return tuple(
         f"proxy_cache_path {cache.state}/{name} levels=1:2 keys_zone={name}:1m "
-        f"max_size={mib}m min_free={cache.min_free_mib}m inactive={FOR_EVER} use_temp_path=off"
+        f"max_size={mib}m inactive={FOR_EVER} use_temp_path=off"
         for name, mib in zip(STORES, (cache.images_mib, cache.data_mib), strict=True)
     )
 

@@ -64,15 +64,19 @@ class Node:
     def fetch(
         self, image: str, name: str = REGISTRY_NAME, seconds: float = 3 * LIMIT
     ) -> subprocess.CompletedProcess[str]:
+        return self.site.edge.try_run(*self.fetching(image, name), seconds=seconds)
+
+    def fetching(self, image: str, name: str = REGISTRY_NAME) -> tuple[str, ...]:
+        """The command that fetches it."""
         words = ("--hosts-dir", str(self.folder / "certs.d"), f"{name}/{image}:1")
-        return self.ctr("content", "fetch", *words, seconds=seconds)
+        return (*command_of(CTR), "--address", self.socket, "content", "fetch", *words)
 
     def has(self, digest: str) -> bool:
         return digest in self.ctr("content", "ls", "-q").stdout.split()
 
 
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
+@contextlib.contextmanager
+def running_node(tmp_path: Path) -> Iterator[Node]:
     command = command_of(CONTAINERD)
     with running_site(tmp_path, CACHE) as site, contextlib.ExitStack() as stack:
         found = Node(site, tmp_path / "containerd")
@@ -95,6 +99,12 @@ def node(tmp_path: Path) -> Iterator[Node]:
         site.start("containerd", site.edge, *command, "--config", str(config))
         Deadline.after(LIMIT).wait_for("containerd", lambda: found.ctr("version").returncode == 0)
         stack.callback(lambda: found.ctr("version"))
+        yield found
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    with running_node(tmp_path) as found:
         yield found
 
 
@@ -191,12 +201,7 @@ def test_a_truncated_blob_never_passes_for_the_image(node: Node) -> None:
 def test_a_pull_that_is_cut_goes_on_by_bytes(node: Node) -> None:
     site = node.site
     began = site.received()
-    hosts = str(node.folder / "certs.d")
-    argv = (*command_of(CTR), "--address", node.socket, "content", "fetch")
-    with (
-        site.slow(mbit=32),
-        site.edge.running(*argv, "--hosts-dir", hosts, f"{REGISTRY_NAME}/large-0:1") as pull,
-    ):
+    with site.slow(mbit=32), site.edge.running(*node.fetching("large-0")) as pull:
         Deadline.after(LIMIT).wait_for("half", lambda: site.received() - began > 6 * MIB)
         with site.refusing():
             _, said = pull.communicate(timeout=180)

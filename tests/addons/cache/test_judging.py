@@ -10,11 +10,13 @@ import pytest
 from suites.cache.judging import (
     MIB,
     Filled,
+    Full,
     Read,
     Resumed,
     Start,
     wrong_collection,
     wrong_eviction,
+    wrong_full_disk,
     wrong_reads,
     wrong_resumption,
     wrong_sharing,
@@ -124,3 +126,33 @@ def test_a_pinned_image_is_kept_and_another_collected(after: list[str], wrong: b
 
 def test_what_was_not_there_before_is_no_evidence() -> None:
     assert wrong_collection(["pinned"], ["pinned"], "pinned", "other")
+
+
+FULL = Full(
+    pulled=False,
+    said='Failed: Failed to pull image "registry.edge-lab.local/large-2:1": failed to copy: '
+    "write /var/lib/containerd/x: no space left on device",
+    served=True,
+    cached=Start(True, 14.0),
+    again=Start(True, 80.0),
+)
+
+
+def test_a_full_disk_that_cost_nothing_passes() -> None:
+    assert wrong_full_disk(FULL) == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"pulled": True}, "no evidence"),
+        ({"said": ""}, "no message names the full disk"),
+        ({"said": "unexpected EOF"}, "no message names the full disk"),
+        ({"served": False}, "cached content was not served"),
+        ({"cached": Start(False, 150.0)}, "the cached image was not started within 150 s"),
+        ({"again": Start(False, 420.0)}, "the pulled image was not started within 420 s"),
+        ({"damaged": ["large-2"]}, "does not serve unchanged: large-2"),
+    ],
+)
+def test_a_full_disk_with_a_defect_is_told(change: dict[str, Any], told: str) -> None:
+    assert told in wrong_full_disk(replace(FULL, **change))
