@@ -16,8 +16,7 @@ CORE = "core"
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
-        f"{CORE}: the core of its suite: together about six minutes with one emulated edge node, "
-        "from a checkpoint",
+        f"{CORE}: the core of its suite: a few minutes with one emulated edge node",
     )
     config.addinivalue_line(
         "markers", f"{LONG}(reason): left out unless `-m {LONG}` selects it, as it takes hours"

@@ -51,6 +51,7 @@ def problems(seen: NodeMemorySeen) -> list[str]:
     return said
 
 
+@pytest.mark.core
 @pytest.mark.scenario("memory at rest")
 @allure.title("The parts of the memory of {node} add up")
 def test_the_parts_add_up(
@@ -91,6 +92,7 @@ def test_the_parts_add_up(
     assert problems(seen) == []
 
 
+@pytest.mark.core
 @allure.title("Memory that is not accounted for is rejected (control)")
 def test_memory_that_is_not_accounted_for_is_rejected() -> None:
     def seen(total: float = 2048.0, **other: float) -> NodeMemorySeen:

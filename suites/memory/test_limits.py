@@ -38,6 +38,7 @@ KILL_SECONDS = 120.0
 """Seconds for a growing pod to be killed at its limit, and reported, on an emulated node."""
 
 
+@pytest.mark.core
 @pytest.mark.scenario("a pod at its memory limit")
 @allure.title("A pod above its memory limit is killed on {edge_node}, and nothing else")
 def test_a_pod_above_its_limit_is_killed_and_nobody_else(

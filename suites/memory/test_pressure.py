@@ -54,6 +54,7 @@ PROTECTED_SCORE_ADJ = -999
 """The OOM killer chooses any other process first."""
 
 
+@pytest.mark.core
 @pytest.mark.scenario("a pod without a limit grows")
 @allure.title(
     "A BestEffort pod that uses up the memory of {edge_node} is ended, and no other pod is"

@@ -47,6 +47,7 @@ def affinity(key: str, value: str) -> dict[str, Any]:
     return {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}}
 
 
+@pytest.mark.core
 @pytest.mark.scenario("placement by architecture")
 @allure.title("A pod for the architecture of {edge_node} is placed on a node of that architecture")
 def test_a_pod_is_placed_by_architecture(
@@ -58,6 +59,7 @@ def test_a_pod_is_placed_by_architecture(
         assert found.passed, str(found)
 
 
+@pytest.mark.core
 @pytest.mark.scenario("placement by label")
 @allure.title("A pod is placed on the node that is given its label")
 def test_a_pod_is_placed_by_label(lab: Lab, pod_watch: PodWatch, time_limit: TimeLimit) -> None:
@@ -73,6 +75,7 @@ def test_a_pod_is_placed_by_label(lab: Lab, pod_watch: PodWatch, time_limit: Tim
         assert found.node == node
 
 
+@pytest.mark.core
 @pytest.mark.scenario("taint and toleration")
 @allure.title("A tainted node accepts only pods that tolerate the taint")
 def test_a_taint_keeps_pods_away_that_do_not_tolerate_it(
@@ -109,6 +112,7 @@ def test_a_taint_keeps_pods_away_that_do_not_tolerate_it(
         assert not kept_away.node
 
 
+@pytest.mark.core
 @pytest.mark.scenario("unschedulable pod")
 @pytest.mark.parametrize(
     ("name", "spec", "cpu", "reason"),
@@ -138,6 +142,7 @@ def test_what_fits_nowhere_waits_and_says_why(
         assert any(reason in event for event in said), said
 
 
+@pytest.mark.core
 @allure.title("A pod on the wrong node, which the scheduler did not place, is detected (control)")
 def test_a_pod_that_bypasses_the_scheduler_is_found_on_the_wrong_node(
     lab: Lab, pod_watch: PodWatch, time_limit: TimeLimit

@@ -55,6 +55,7 @@ def ignoring_sigterm(manifest: dict[str, Any]) -> dict[str, Any]:
     return {**manifest, "spec": {**spec, **short, "containers": [container]}}
 
 
+@pytest.mark.core
 @pytest.mark.scenario("preemption")
 @allure.title(
     "A pod of high priority preempts one of low priority, which gets SIGTERM and its grace period, "
@@ -94,6 +95,7 @@ def test_an_urgent_pod_preempts_another(
     assert judge_staying(pod_watch.events("victim"))
 
 
+@pytest.mark.core
 @allure.title("A victim that ignores SIGTERM is distinguished from one that handles it (control)")
 def test_a_victim_that_ignores_sigterm_is_found(
     lab: Lab, first_edge: str, most: str, pod_watch: PodWatch, time_limit: TimeLimit

@@ -31,6 +31,7 @@ pytestmark = [allure.parent_suite("Scheduling"), allure.feature("Stages")]
 METRICS_SECONDS = 60.0
 
 
+@pytest.mark.core
 @pytest.mark.scenario("pod start, idle")
 @allure.title("Each stage of a pod's start on {edge_node} is seen, in order, and it starts once")
 def test_each_stage_of_a_start_is_seen(
@@ -92,6 +93,7 @@ def mean_of(
     return between.mean, ""
 
 
+@pytest.mark.core
 @allure.title("A pod that bypasses the scheduler is no evidence of scheduling latency (control)")
 def test_a_pod_bound_by_name_has_no_stage_of_scheduling(
     lab: Lab, pod_starts: Starting, lab_node: Callable[[str], LabNode]
@@ -108,6 +110,7 @@ FAILS_ONCE = (
 """For a container whose volume outlives it: it runs the second time."""
 
 
+@pytest.mark.core
 @allure.title("A pod whose container starts twice is detected (control)")
 def test_a_pod_that_is_restarted_is_found(
     lab: Lab, pod_starts: Starting, lab_node: Callable[[str], LabNode]
