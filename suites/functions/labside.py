@@ -24,7 +24,7 @@ from edge_lab.addons.functions.records import (
 from edge_lab.addons.functions.ways import Way, ways_of
 from edge_lab.core.errors import LabError
 from edge_lab.devices.truth import now
-from edge_lab.faults.kinds import ClockJump, Cut, DiskFull, Kill, Profile, Reboot
+from edge_lab.faults.kinds import ClockJump, Cut, DiskFull, Kill, Reboot
 from edge_lab.observe.sandboxes import runtime_column
 from edge_lab.observe.scheduling.clock import node_clock
 from edge_lab.oracles.scheduling.clock import ClockBounds
@@ -32,6 +32,7 @@ from edge_lab.stacks import get_stack
 from suites.edges import uplink
 from suites.functions.evidence import Step
 from suites.functions.side import Memory
+from suites.lines import over_line
 from suites.waiting import WaitingSide
 
 if TYPE_CHECKING:
@@ -134,8 +135,7 @@ class LabSide(WaitingSide):
 
     @contextlib.contextmanager
     def line(self, profile: str) -> Iterator[None]:
-        lines = [Profile(link=uplink(self.lab, node), name=profile) for node in self.nodes]
-        with self.faults.inflict_all(lines):
+        with over_line(self, self.nodes, profile):
             yield
 
     def reset(self) -> None:

@@ -11,6 +11,7 @@ from suites.functions.judging import judge_copies, judge_events
 from suites.functions.parameters import each_way
 from suites.functions.scenarios import on_line
 from suites.functions.test_offline import EACH
+from suites.lines import each_line
 
 pytestmark = [
     allure.parent_suite("Functions"),
@@ -18,10 +19,7 @@ pytestmark = [
     pytest.mark.needs("functions"),
 ]
 
-LINES = [
-    pytest.param("3g", id="3G", marks=pytest.mark.scenario("functions: 3G line")),
-    pytest.param("geo", id="satellite", marks=pytest.mark.scenario("functions: satellite line")),
-]
+LINES = each_line("functions")
 
 
 @pytest.mark.parametrize("way", each_way())
