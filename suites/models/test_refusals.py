@@ -26,9 +26,15 @@ def test_a_worse_version_is_not_promoted(side: LabSide, judged: Judged) -> None:
 
 
 @pytest.mark.core
-@pytest.mark.scenario("models: a corrupt artifact")
 @pytest.mark.parametrize(
-    ("tag", "reason"), [(CORRUPT, "Corrupt"), (UNLOADABLE, "Unloadable")], ids=lambda value: value
+    ("tag", "reason"),
+    [
+        pytest.param(tag, reason, id=tag, marks=pytest.mark.scenario(f"models: {what} artifact"))
+        for tag, reason, what in (
+            (CORRUPT, "Corrupt", "a corrupt"),
+            (UNLOADABLE, "Unloadable", "an unloadable"),
+        )
+    ],
 )
 @allure.title("An artifact that is {tag} is refused")
 def test_a_broken_artifact_is_refused(side: LabSide, judged: Judged, tag: str, reason: str) -> None:
