@@ -97,6 +97,8 @@ class Filled:
     """Whether the running container was stopped meanwhile."""
     starts_again: bool
     """Whether its container restarts while no upstream is reachable."""
+    evicted: bool
+    """Whether the cache had the container's image before, and does not have it any more."""
 
 
 def wrong_eviction(seen: Filled) -> str:
@@ -109,8 +111,50 @@ def wrong_eviction(seen: Filled) -> str:
         return f"only {seen.held} bytes of {seen.limit} are held: the newest content is missing"
     if seen.restarted:
         return "a container was stopped while the cache evicted"
+    if not seen.evicted:
+        return "the image of the container was not evicted from the cache: no evidence"
     if not seen.starts_again:
         return "a container whose image was evicted from the cache does not start again"
+    return ""
+
+
+UNREACHED = re.compile(
+    r"connection refused|no route to host|network is unreachable|i/o timeout|no such host|: 50\d\b",
+    re.IGNORECASE,
+)
+"""Messages of containerd for a cache or a registry that is down or out of reach."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A pull of an image whose layer is damaged in the cache."""
+
+    how: str
+    """poisoned or truncated."""
+    whole: int
+    """Bytes of the layer."""
+    status: int
+    """HTTP status of the cache's response with the layer, before the pull."""
+    sent: int
+    """Bytes of it."""
+    unchanged: bool
+    """Whether they were the layer."""
+    said: str
+    """The error of the pull; empty if it succeeded."""
+
+
+def wrong_refusal(seen: Refused) -> str:
+    """The damaged layer was accepted, was not served, or the pull failed for another reason."""
+    damaged = seen.sent == seen.whole if seen.how == "poisoned" else 0 < seen.sent < seen.whole
+    if seen.status != 200 or seen.unchanged or not damaged:
+        return (
+            f"the cache serves no {seen.how} layer, but {seen.sent} of {seen.whole} bytes with "
+            f"status {seen.status}: no evidence"
+        )
+    if not seen.said:
+        return f"a {seen.how} layer was accepted"
+    if UNREACHED.search(seen.said) or (seen.how == "poisoned" and "digest" not in seen.said):
+        return f"the pull failed for another reason: {seen.said}"
     return ""
 
 
@@ -129,6 +173,8 @@ class Full:
     """Whether the cache returned cached content unchanged meanwhile, without its uplink."""
     cached: Start
     """A container whose image only the cache has, when there was room again, without the uplink."""
+    fetched: bool
+    """Whether the container runtime has that image again."""
     again: Start
     """A container of the pulled image, when there was room again."""
     damaged: Collection[str] = ()
@@ -148,6 +194,8 @@ def wrong_full_disk(seen: Full) -> str:
         if not start.started:
             said = start.said or "no message"
             return f"{what} was not started within {start.seconds:.0f} s of room: {said}"
+    if not seen.fetched:
+        return "the cached image was started without a pull: no evidence"
     if seen.damaged:
         return f"the cache does not serve unchanged: {', '.join(sorted(seen.damaged))}"
     return ""

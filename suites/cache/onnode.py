@@ -61,13 +61,14 @@ for _ in range(count):
     print(json.dumps([hashlib.sha256(content).hexdigest(), took, cache]), flush=True)
 """
 _ASK = """
-import hashlib, sys, urllib.error, urllib.request
+import contextlib, hashlib, sys, urllib.error, urllib.request
 count, digest = 0, hashlib.sha256()
 try:
     with urllib.request.urlopen(sys.argv[1], timeout=120) as answer:
-        while piece := answer.read(65536):
-            count += len(piece)
-            digest.update(piece)
+        with contextlib.suppress(ConnectionError):  # it ended early
+            while piece := answer.read(65536):
+                count += len(piece)
+                digest.update(piece)
         print(answer.status, count, "sha256:" + digest.hexdigest())
 except urllib.error.HTTPError as trouble:
     print(trouble.code, 0, "-")
@@ -181,16 +182,27 @@ class CacheNode:
         self.run(f"systemctl stop {PULL_UNIT} 2>/dev/null; true")
 
     def forget(self, image: LabImage) -> None:
-        """Removes it from the container runtime, under all names; the cache keeps it."""
-        listed = self.run(f"{CTR} images ls")
-        lines = [line.split() for line in listed.splitlines()[1:]]
-        named = f"/{image.name}:"
-        digests = {words[2] for words in lines if named in words[0]}
-        names = [words[0] for words in lines if words[2] in digests]
-        if names:
+        """Removes it from the container runtime, under all names; the cache keeps it.
+
+        Raises:
+            LabError: the container runtime still has it.
+        """
+        if names := self._names(image):
             self.run(f"{CTR} images rm --sync {shlex.join(names)}")
+            if left := self._names(image):
+                raise LabError(f"{self.name}: containerd still has {', '.join(left)}")
         # What a pull has left that was ended.
         self.run(f"{CTR} content rm {image.own_digest} 2>/dev/null; true")
+
+    def _names(self, image: LabImage) -> list[str]:
+        """References of the image, and others of the same digest."""
+        lines = [line.split() for line in self.run(f"{CTR} images ls").splitlines()[1:]]
+        digests = {words[2] for words in lines if f"/{image.name}:" in words[0]}
+        return [words[0] for words in lines if words[2] in digests]
+
+    def has(self, image: LabImage) -> bool:
+        """Whether the container runtime has the image under the name that pods use."""
+        return image.reference(REGISTRY_NAME) in self.references()
 
     def forget_all(self) -> None:
         """Removes all images of the registry. Layers that no container uses are unpacked again
@@ -217,8 +229,14 @@ class CacheNode:
 
     def purge_site(self) -> None:
         """Empties the caches of all edge nodes, as content could also come from a neighbour."""
+        self.purge()
+        self.purge_neighbours()
+
+    def purge_neighbours(self) -> None:
+        """Empties the caches of all other edge nodes."""
         for edge in self.lab.topology.edges:
-            CacheNode(self.lab, edge.name, self.limit).purge()
+            if edge.name != self.name:
+                CacheNode(self.lab, edge.name, self.limit).purge()
 
     def restart_cache(self) -> None:
         self.run(f"systemctl restart {CACHE_UNIT}")
@@ -228,6 +246,11 @@ class CacheNode:
         sizes = f"find {STATE}/{store} -type f -printf '%s\\n' 2>/dev/null"
         return int(self.run(f"{sizes} | awk '{{n += $1}} END {{print n + 0}}'"))
 
+    def cached_parts(self, image: LabImage) -> int:
+        """Number of files of the cache with parts of its unique layer."""
+        key = f"KEY: {image.own_digest}"
+        return int(self.run(f"grep -rlaF {shlex.quote(key)} {STATE}/images | wc -l"))
+
     def damage(self, image: LabImage, how: str) -> int:
         """Corrupts or truncates the cached parts of its unique layer; returns their number."""
         return int(self.python(_DAMAGE, f"{STATE}/images", image.own_digest, how))
@@ -235,17 +258,22 @@ class CacheNode:
     def ask(self, path: str) -> tuple[int, int]:
         """HTTP status and body size of the cache's response at `path`."""
         status, count, _ = self._answer(path)
-        return int(status), int(count)
+        return status, count
+
+    def ask_layer(self, image: LabImage) -> tuple[int, int, str]:
+        """Status, body size and digest of the cache's response with the unique layer of an
+        image."""
+        return self._answer(f"/v2/{image.name}/blobs/{image.own_digest}")
 
     def digest_of_layer(self, image: LabImage) -> str:
         """The digest of what the cache returns as the unique layer of an image."""
-        return self._answer(f"/v2/{image.name}/blobs/{image.own_digest}")[2]
+        return self.ask_layer(image)[2]
 
-    def _answer(self, path: str) -> tuple[str, str, str]:
+    def _answer(self, path: str) -> tuple[int, int, str]:
         """Status, size and digest; the digest of an error is `-`."""
         url = f"http://127.0.0.1:{CACHE_PORT}{path}"
         status, count, digest = self.python(_ASK, url, seconds=PULL_SECONDS).split()
-        return status, count, digest
+        return int(status), int(count), digest
 
     # -- data --------------------------------------------------------------------------------
 

@@ -126,7 +126,9 @@ def test_a_disk_that_is_full_during_a_pull_costs_no_image(
             full.close()
             node.forget(CACHED)
             before = node.kill(kept)
+            assert before, f"{kept} did not run its program before the kill"
             cached = watch_starts(node, {kept: before}, time_limit(START_SECONDS))[kept]
+            fetched = node.has(CACHED)
         again = watch_starts(node, {pulled: ""}, time_limit(AGAIN_SECONDS))[pulled]
         with faults.inflict(Cut(link=link)):
             damaged = [image.name for image in (CACHED, PULLED) if not serves(node, image)]
@@ -135,6 +137,7 @@ def test_a_disk_that_is_full_during_a_pull_costs_no_image(
             said=said,
             served=not emptied,
             cached=Start(*cached, said=node.said_of(CACHED.reference(REGISTRY_NAME), since)),
+            fetched=fetched,
             again=Start(*again, said=said_now()),
             damaged=damaged,
         )

@@ -88,6 +88,7 @@ def test_cached_images_start_while_the_cloud_is_silent(
             seen = starts_after_kill(
                 node, {pod: references[pod] for pod in good}, START_SECONDS, time_limit
             )
+            fetched = node.has(cached)
             killed = {pod: node.container(pod) for pod in bad}
             seen |= starts_after_kill(
                 node,
@@ -121,6 +122,7 @@ def test_cached_images_start_while_the_cloud_is_silent(
         )
     allure.attach("\n".join(f"{pod}: {start}" for pod, start in seen.items()), "container starts")
     assert wrong_starts(seen, good) == {}
+    assert fetched, f"cached-{name} was started without a pull: no evidence"
     assert all(started for started, _ in healed.values()), healed
 
 
@@ -143,6 +145,7 @@ def test_a_cache_that_was_restarted_offline_serves(
     with running_pods(lab, [image_pod(pod, name, image.name)], APP, time_limit):
         before = node.container(pod)
         assert before
+        node.purge_neighbours()
         with faults.inflict(Cut(link=uplink(lab, name))):
             node.forget(image)
             # Layers that containerd unpacked seconds before are the subject of test_power_loss.
@@ -151,6 +154,7 @@ def test_a_cache_that_was_restarted_offline_serves(
                 pass  # healed when it is up again
             since = node.run('date -d "$(uptime -s)" +%s')
             started, seconds = watch_starts(node, {pod: before}, time_limit(2 * START_SECONDS))[pod]
+            fetched = node.has(image)
             serves = node.succeeds(f"systemctl is-active --quiet {CACHE_UNIT}")
             said = node.said_of(image.reference(REGISTRY_NAME), since)
         eventually(
@@ -170,3 +174,4 @@ def test_a_cache_that_was_restarted_offline_serves(
     )
     assert serves, f"{CACHE_UNIT} does not run"
     assert started, f"{pod} is not running; messages about its image: {said or 'none'}"
+    assert fetched, f"{pod} was started without a pull: no evidence"

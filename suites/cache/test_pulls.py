@@ -26,8 +26,10 @@ from suites.cache.judging import (
     MIB,
     SLACK,
     Filled,
+    Refused,
     Resumed,
     wrong_eviction,
+    wrong_refusal,
     wrong_resumption,
     wrong_sharing,
 )
@@ -220,9 +222,11 @@ def test_the_cache_evicts_within_its_limit(
 ) -> None:
     name, node, image = edge_node.name, cache_node(edge_node.name), image_named("cached")
     cache, pod = cache_of(lab.topology, edge_node.spec), f"evicted-{edge_node.name}"
+    node.forget(image)
     node.purge()
     with running_pods(lab, [image_pod(pod, name, image.name)], APP, time_limit):
-        before = node.container(pod)
+        before, was_cached = node.container(pod), node.cached_parts(image) > 0
+        assert before, f"{pod} is Ready, but does not run its program"
         for large in LARGE:
             status, length = node.ask(f"/v2/{large.name}/blobs/{large.own_digest}")
             assert (status, length) == (200, large.bytes)
@@ -237,9 +241,11 @@ def test_the_cache_evicts_within_its_limit(
             seen_within(time_limit(SETTLE_SECONDS), partial(fits, node, store, limit), 2.0)
         held = {store: node.held(store) for store in limits}
         restarted = node.container(pod) != before
+        evicted = was_cached and node.cached_parts(image) == 0
         with faults.inflict(Cut(link=uplink(lab, name))):
-            killed = {pod: node.kill(pod)}
-            again, _ = watch_starts(node, killed, time_limit(120))[pod]
+            killed = node.kill(pod)
+            assert killed, f"{pod} did not run its program before the kill"
+            again, _ = watch_starts(node, {pod: killed}, time_limit(120))[pod]
     for store, limit in limits.items():
         measure(
             "held by the cache",
@@ -250,7 +256,7 @@ def test_the_cache_evicts_within_its_limit(
             label=store,
             evidence=f"files below the limit of {limit // MIB} MiB",
         )
-        wrong = wrong_eviction(Filled(asked[store], held[store], limit, restarted, again))
+        wrong = wrong_eviction(Filled(asked[store], held[store], limit, restarted, again, evicted))
         assert not wrong, f"{store}: {wrong}"
 
 
@@ -267,10 +273,11 @@ def damaged(node: CacheNode, image: LabImage, how: str, limit: Deadline) -> Iter
     limit.wait_for(f"containerd removes {image.name}", lambda: not node.has_layer(image), every=2.0)
     try:
         assert node.damage(image, how) > 0
+        status, sent, digest = node.ask_layer(image)
         trouble = node.pull(image, seconds=REFUSED_SECONDS)
-        assert trouble, f"a {how} layer was accepted for the image"
-        if how == "poisoned":
-            assert "digest" in trouble, trouble
+        unchanged = digest == image.own_digest
+        seen = Refused(how, image.bytes, status, sent, unchanged, trouble)
+        assert not (wrong := wrong_refusal(seen)), wrong
         yield
     finally:
         node.forget(image)

@@ -12,12 +12,14 @@ from suites.cache.judging import (
     Filled,
     Full,
     Read,
+    Refused,
     Resumed,
     Start,
     wrong_collection,
     wrong_eviction,
     wrong_full_disk,
     wrong_reads,
+    wrong_refusal,
     wrong_resumption,
     wrong_sharing,
     wrong_starts,
@@ -82,7 +84,7 @@ def test_what_is_shared_comes_by_the_site_s_network(uplink: int, shared: int, wr
     assert bool(wrong_sharing(uplink, shared, 20 * MIB)) is wrong
 
 
-FILLED = Filled(60 * MIB, 47 * MIB, 48 * MIB, restarted=False, starts_again=True)
+FILLED = Filled(60 * MIB, 47 * MIB, 48 * MIB, restarted=False, starts_again=True, evicted=True)
 
 
 @pytest.mark.parametrize(
@@ -93,11 +95,40 @@ FILLED = Filled(60 * MIB, 47 * MIB, 48 * MIB, restarted=False, starts_again=True
         ({"held": MIB}, True),
         ({"restarted": True}, True),
         ({"starts_again": False}, True),
+        ({"evicted": False}, True),
         ({"asked": 40 * MIB, "held": 40 * MIB}, True),
     ],
 )
 def test_a_cache_evicts_within_its_limit(changed: dict[str, Any], wrong: bool) -> None:
     assert bool(wrong_eviction(replace(FILLED, **changed))) is wrong
+
+
+POISONED = Refused("poisoned", MIB, 200, MIB, False, "unexpected commit digest sha256:1")
+TRUNCATED = Refused("truncated", MIB, 200, MIB // 2, False, "exit 124")
+
+
+@pytest.mark.parametrize(
+    ("seen", "change", "told"),
+    [
+        (POISONED, {}, ""),
+        (POISONED, {"said": ""}, "was accepted"),
+        (POISONED, {"said": "exit 124"}, "another reason"),
+        (POISONED, {"unchanged": True}, "no evidence"),
+        (POISONED, {"status": 502, "sent": 0}, "no evidence"),
+        (TRUNCATED, {}, ""),
+        (TRUNCATED, {"said": "unexpected EOF"}, ""),
+        (TRUNCATED, {"said": ""}, "was accepted"),
+        (TRUNCATED, {"said": "dial tcp 127.0.0.1:5001: connect: connection refused"}, "another"),
+        (TRUNCATED, {"said": "unexpected status from GET request: 504"}, "another reason"),
+        (TRUNCATED, {"status": 504, "sent": 0}, "no evidence"),
+        (TRUNCATED, {"sent": MIB, "unchanged": True}, "no evidence"),
+    ],
+)
+def test_a_damaged_layer_is_refused_for_what_it_is(
+    seen: Refused, change: dict[str, Any], told: str
+) -> None:
+    found = wrong_refusal(replace(seen, **change))
+    assert told in found if told else found == ""
 
 
 HITS = [Read("right", 900.0, "MISS"), *(Read("right", 3.0, "HIT") for _ in range(5))]
@@ -134,6 +165,7 @@ FULL = Full(
     "write /var/lib/containerd/x: no space left on device",
     served=True,
     cached=Start(True, 14.0),
+    fetched=True,
     again=Start(True, 80.0),
 )
 
@@ -150,6 +182,7 @@ def test_a_full_disk_that_cost_nothing_passes() -> None:
         ({"said": "unexpected EOF"}, "no message names the full disk"),
         ({"served": False}, "cached content was not served"),
         ({"cached": Start(False, 150.0)}, "the cached image was not started within 150 s"),
+        ({"fetched": False}, "without a pull"),
         ({"again": Start(False, 420.0)}, "the pulled image was not started within 420 s"),
         ({"damaged": ["large-2"]}, "does not serve unchanged: large-2"),
     ],
