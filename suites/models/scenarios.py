@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from edge_lab.addons.models.records import Act, Requests
+from edge_lab.addons.models.records import Act, FeedRequest, Requests
 from edge_lab.addons.models.versions import BETTER, BRITTLE, FRESH
 from edge_lab.core.errors import LabError
 from edge_lab.oracles.models.cloud import LEAST_LOOKS
@@ -52,7 +52,7 @@ def serves(side: Side, node: str, tag: str) -> bool:
 
 
 def settle(side: Side, tag: str) -> None:
-    """All nodes serve it: the initial state of a scenario."""
+    """All nodes serve it, and the feeds get answers: the initial state of a scenario."""
     if not side.said().complete or not all(serves(side, node, tag) for node in side.order):
         side.want(tag)
         side.until(
@@ -60,6 +60,17 @@ def settle(side: Side, tag: str) -> None:
             lambda: side.said().complete and all(serves(side, node, tag) for node in side.order),
             ROLLOUT_SECONDS,
         )
+    since = side.now()
+    side.until(
+        "the feeds get answers",
+        lambda: all(answers_since(side, node, since) for node in side.nodes),
+        ACT_SECONDS,
+    )
+
+
+def answers_since(side: Side, node: str, since: float) -> list[FeedRequest]:
+    """The feed's requests after that time that were answered."""
+    return [request for request in side.requests(node).sent if request.ok and request.time > since]
 
 
 def fresh_tags(side: Side, count: int) -> tuple[str, ...]:
@@ -115,7 +126,7 @@ class LossOfPower:
 
     off: float
     up: float
-    """When it was seen that the feed had an answer again."""
+    """When it was seen that the feed had an answer again, or at the timeout."""
     first: str
     """The tag of the first answer after the boot; empty if there was none."""
 
@@ -129,13 +140,9 @@ def loss_of_power(side: Side, node: str) -> LossOfPower:
     off = side.now()
     side.reset(node)
     booted = side.now()
-
-    def answers() -> list[str]:
-        sent = side.requests(node).sent
-        return [request.tag for request in sent if request.ok and request.time > booted]
-
-    side.seen(answers, ACT_SECONDS)
-    return LossOfPower(off, side.now(), next(iter(answers()), ""))
+    side.seen(lambda: answers_since(side, node, booted), ACT_SECONDS)
+    answers = answers_since(side, node, booted)
+    return LossOfPower(off, side.now(), answers[0].tag if answers else "")
 
 
 def acted(side: Side, node: str, since: float, what: str, tag: str = "") -> Act | None:

@@ -82,8 +82,10 @@ class ServedEvidence:
     """Phase of the rollout, as the cloud says."""
     judges: bool
     """Whether it is the first node, which has to refuse what is bad."""
+    asks: bool
+    """Whether it has a device, for whose steps there are requests."""
     day: ModelEvidence
-    """Of the whole day; without requests on the server node, which has no device."""
+    """Of the whole day."""
 
 
 @dataclass(frozen=True)

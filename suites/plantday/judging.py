@@ -184,7 +184,7 @@ def judge_served(served: ServedEvidence) -> Verdict:
     bad = {wish.tag for wish in served.wishes if wish.bad}
     problems: list[str] = []
     measures: tuple[Measure, ...] = ()
-    if served.day.steps:
+    if served.asks:
         found, measures = requests_found(
             served.day, set(good), "of the day", gap_s=ANSWER_GAP_SECONDS
         )

@@ -235,6 +235,7 @@ class PlantDay:
             phase=shown.get("phase", ""),
             rollout=said.phase if said.observed == said.generation else "",
             judges=device and node == side.order[0],
+            asks=device,
             day=found,
         )
 

@@ -159,6 +159,7 @@ def served(node: str) -> ServedEvidence:
         phase="Serving",
         rollout="Complete",
         judges=node == EDGES[0],
+        asks=node != SERVER,
         day=ModelEvidence(
             node,
             STACK,

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from edge_lab.addons.models.records import Requests
 from edge_lab.core.errors import LabError
 from edge_lab.evidence.memory import NodeMemorySeen
 from edge_lab.faults.records import FaultRecord
@@ -54,6 +55,12 @@ def test_a_lost_sample_turns_the_day_red() -> None:
 def test_a_part_without_evidence_does_not_pass(gone: str) -> None:
     verdict = whole(replace(scenes.day(), **{gone: ()}))  # type: ignore[arg-type]
     assert any("no evidence" in problem for problem in verdict.problems)
+
+
+def test_a_node_whose_device_shows_no_steps_is_no_evidence() -> None:
+    served = scenes.served(EDGES[0])
+    empty = replace(served, day=replace(served.day, steps=(), requests=Requests()))
+    assert any("no evidence: 0 requests" in text for text in judging.judge_served(empty).problems)
 
 
 def test_a_day_on_which_nothing_happened_is_no_evidence() -> None:

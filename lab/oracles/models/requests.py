@@ -18,6 +18,9 @@ from edge_lab.oracles.verdict import Verdict
 LEAST_REQUESTS = 10
 GAP_SECONDS = 10.0
 """Time without an answer that is allowed: of an emulated node on a busy host."""
+LEAST_KNOWN = 0.9
+"""Part of the requests whose step must be in the device's ground truth: the first step may have
+been shown long before."""
 _MOST_SHOWN = 3
 
 measure = partial(
@@ -66,8 +69,14 @@ def requests_found(
     altered = _altered(evidence)
     if altered:
         problems.append(f"{len(altered)} requests have other inputs than the device: {altered[0]}")
+    known = _known(evidence)
+    if known < LEAST_KNOWN * len(sent):
+        problems.append(
+            f"no evidence: of {len(sent)} requests, the steps of {known} are in the device's "
+            "ground truth"
+        )
     gap = longest_gap(evidence)
-    if gap is not None and gap > gap_s:
+    if gap > gap_s:
         problems.append(f"no answer for {gap:.1f} s; {gap_s:g} s are allowed")
     node = evidence.node
     times = sorted(request.ms for request in sent if request.ms is not None)
@@ -96,12 +105,14 @@ def is_whole(evidence: Evidence, request: FeedRequest) -> bool:
     )
 
 
-def longest_gap(evidence: Evidence) -> float | None:
-    """Between two answers, without times in which the node was off, or could not read its device;
-    None without two answers."""
-    times = [request.time for request in evidence.requests.sent if request.ok]
-    gaps = [later - earlier - _off(evidence, earlier, later) for earlier, later in pairwise(times)]
-    return max(gaps, default=None)
+def longest_gap(evidence: Evidence) -> float:
+    """From the beginning of the interval over all answers to its end, without times in which the
+    node was off, or could not read its device."""
+    answers = [request.time for request in evidence.requests.sent if request.ok]
+    times = sorted((evidence.began, *answers, evidence.ended))
+    return max(
+        later - earlier - _off(evidence, earlier, later) for earlier, later in pairwise(times)
+    )
 
 
 def counts_by_tag(evidence: Evidence) -> tuple[str, ...]:
@@ -128,6 +139,12 @@ def _altered(evidence: Evidence) -> list[str]:
         for request in evidence.requests.sent
         if request.seq in truth and truth[request.seq] != request.inputs
     ]
+
+
+def _known(evidence: Evidence) -> int:
+    """Number of requests whose step is in the ground truth."""
+    truth = {step.seq for step in evidence.steps}
+    return sum(request.seq in truth for request in evidence.requests.sent)
 
 
 def _was_off(evidence: Evidence, time: float) -> bool:

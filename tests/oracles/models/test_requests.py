@@ -6,7 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from edge_lab.oracles.models.requests import judge_requests, requests_found
+from edge_lab.oracles.models.evidence import Step
+from edge_lab.oracles.models.requests import GAP_SECONDS, judge_requests, requests_found
+from edge_lab.oracles.models.updates import CLOCK_SECONDS
+from suites.models import scenarios
 from tests.oracles.models.scenes import (
     BEGAN,
     DIGESTS,
@@ -71,10 +74,31 @@ def test_inputs_that_the_device_never_had_are_red() -> None:
     red(judge_requests(changed(STEADY, 7, inputs=inputs, output=output), {OLD}), "other inputs")
 
 
+@pytest.mark.parametrize("steps", [(), TRUTH[:50]], ids=["empty", "half of it"])
+def test_without_the_ground_truth_there_is_no_evidence(steps: tuple[Step, ...]) -> None:
+    red(judge_requests(replace(STEADY, steps=steps), {OLD}), "ground truth")
+
+
+def test_a_step_that_was_shown_long_before_may_be_unknown() -> None:
+    assert judge_requests(replace(STEADY, steps=TRUTH[1:]), {OLD}).passed
+
+
 def test_a_long_silence_is_red_unless_the_node_was_off() -> None:
     found = without(STEADY, *range(20, 40))
     red(judge_requests(found, {OLD}), "no answer for")
     assert judge_requests(replace(found, reboots=((BEGAN + 21, BEGAN + 39),)), {OLD}).passed
+
+
+@pytest.mark.parametrize("missing", [range(15), range(STEPS - 15, STEPS)], ids=["first", "last"])
+def test_a_silence_at_either_end_is_red_unless_the_node_was_off(missing: range) -> None:
+    found = without(STEADY, *missing)
+    red(judge_requests(found, {OLD}), "no answer for")
+    off = (BEGAN + missing.start, BEGAN + missing.stop)
+    assert judge_requests(replace(found, reboots=(off,)), {OLD}).passed
+
+
+def test_a_feed_that_has_ended_is_seen_in_what_is_watched_after_a_scenario() -> None:
+    assert scenarios.BEFORE_SECONDS > GAP_SECONDS + CLOCK_SECONDS
 
 
 def test_time_in_which_the_device_could_not_be_read_is_no_time_without_an_answer() -> None:

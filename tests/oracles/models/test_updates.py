@@ -16,10 +16,12 @@ from tests.oracles.models.scenes import (
     DIGESTS,
     NEW,
     OLD,
+    STEPS,
     TRUTH,
     VERSIONS,
     evidence,
     red,
+    without,
 )
 
 # -- a rollback ------------------------------------------------------------------------------------
@@ -41,6 +43,12 @@ RETURNED = Rollback(
 def test_a_rollback_while_offline_passes() -> None:
     verdict = judge_rollback(RETURNED)
     assert verdict.passed, str(verdict)
+
+
+def test_a_feed_without_answers_after_the_boot_is_red() -> None:
+    ended = without(RETURNED.evidence, *range(60, STEPS))
+    off = replace(ended, reboots=((BEGAN + 60, BEGAN + 80),))
+    red(judge_rollback(replace(RETURNED, evidence=off)), "no answer for")
 
 
 @pytest.mark.parametrize(
