@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edge_lab.addons.metrics.archive import Block
@@ -16,6 +16,7 @@ from edge_lab.addons.metrics.records import NANOSECONDS, Origin, Served
 from edge_lab.addons.metrics.senders import BLOCK_MINUTES
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.kinds import ClockJump, Cut, DiskFull, Impair, Kill, Profile, Reboot
+from edge_lab.faults.records import FaultRecord
 from edge_lab.fixtures.outcomes import eventually
 from suites.edges import uplink
 from suites.metrics.archive import Archive
@@ -35,6 +36,8 @@ BACK_SECONDS = JUMP_SECONDS + SCRAPE_SECONDS / 2
 first ones only."""
 SLOW_MS = 1500.0
 """Delay of each direction, so that an upload of three files takes several seconds."""
+CLOCK_NS = NANOSECONDS
+"""By how much a node's clock may be wrong against the host's."""
 TRIES = 3
 """Uploads that are waited for, if a kill comes after the end of one."""
 
@@ -229,10 +232,10 @@ def reset_while_offline(metrics: Metrics, faults: FaultEngine) -> Outage:
     ):
         metrics.until_served(LONG)
         before = metrics.numbers()
-        with faults.inflict_all([Reboot(node=node) for node in metrics.nodes]):
+        with faults.inflict_all([Reboot(node=node) for node in metrics.nodes]) as resets:
             pass  # healed when they are up again
         metrics.until_served(AFTER_RESET)
-        outage.marks[RESET] = numbers_before_pause(metrics, before)
+        outage.marks[RESET] = numbers_before_pause(metrics, before, resets)
     return outage
 
 
@@ -248,28 +251,40 @@ def killed_while_offline(metrics: Metrics, faults: FaultEngine) -> Outage:
     ):
         metrics.until_served(LONG)
         before = metrics.numbers()
-        with faults.inflict_all(kills):
+        with faults.inflict_all(kills) as killed:
             pass  # healed when they run again
         metrics.until_served(AFTER_RESET)
-        outage.marks[RESET] = numbers_before_pause(metrics, before)
+        outage.marks[RESET] = numbers_before_pause(metrics, before, killed)
     return outage
 
 
-def numbers_before_pause(metrics: Metrics, before: Mapping[Origin, int]) -> dict[Origin, int]:
-    """By sender, `last_before_pause` of what it has served since the numbers `before`."""
-    return {
-        key: last_before_pause(metrics.served(key.node)[key.sender], number)
-        for key, number in before.items()
-    }
+def numbers_before_pause(
+    metrics: Metrics, before: Mapping[Origin, int], records: Iterable[FaultRecord]
+) -> dict[Origin, int]:
+    """By sender, `last_before_pause` of what it has served, by the record of the reset of its node
+    or of its kill; `before` are the numbers before them."""
+    units = {sender.unit: sender.name for sender in metrics.senders}
+    marks = dict(before)
+    for record in records:
+        (node,) = record.fault.scope.nodes
+        fault = record.fault
+        names = [units[fault.service]] if isinstance(fault, Kill) else list(units.values())
+        for key in (Origin(node, name) for name in names):
+            served = metrics.served(key.node)[key.sender]
+            marks[key] = last_before_pause(served, record, before[key])
+    return marks
 
 
-def last_before_pause(served: Sequence[Served], number: int) -> int:
-    """The number before the longest gap in serving, from `number` on."""
-    row = [scrape for scrape in served if scrape.number >= number]
+def last_before_pause(served: Sequence[Served], record: FaultRecord, otherwise: int) -> int:
+    """The number before the longest gap in serving of those between the request of a fault and its
+    observed effect: a longer one later is a stall of the host. `otherwise` without a gap."""
+    until = record.began if record.seen is None else record.seen
     pauses = [
-        (later.time - earlier.time, earlier.number) for earlier, later in itertools.pairwise(row)
+        (later.time - earlier.time, earlier.number)
+        for earlier, later in itertools.pairwise(served)
+        if later.time >= record.began - CLOCK_NS and earlier.time <= until + CLOCK_NS
     ]
-    return max(pauses, default=(0, number))[1]
+    return max(pauses, default=(0, otherwise))[1]
 
 
 def clock_jump(metrics: Metrics, faults: FaultEngine) -> Outage:

@@ -166,8 +166,13 @@ def stops_of(faults: tuple[FaultRecord, ...], node: str, ended_ns: int) -> tuple
 
 def boots_of(faults: tuple[FaultRecord, ...], node: str, ended_ns: int) -> tuple[Span, ...]:
     """When the node lost its power, or was reset, and booted."""
+    return tuple(span_of(record, ended_ns) for record in resets_of(faults, node))
+
+
+def resets_of(faults: tuple[FaultRecord, ...], node: str) -> tuple[FaultRecord, ...]:
+    """Faults by which the node lost its power, or was reset."""
     return tuple(
-        span_of(record, ended_ns)
+        record
         for record in faults
         if any(stop.node == node and not stop.keeps_boot for stop in record.fault.stops)
     )

@@ -14,7 +14,7 @@ from edge_lab.oracles.spans import NANOSECONDS, Span, united
 from edge_lab.topology import Topology
 from suites.metrics.evidence import BEFORE, HEAL, RESET, Evidence
 from suites.metrics.outages import last_before_pause
-from suites.plantday.evidence import boots_of, span_of, stops_of, touching
+from suites.plantday.evidence import boots_of, resets_of, span_of, stops_of, touching
 
 SETTLE_SECONDS = 30.0
 """After a heal, until a program has connected to its device again."""
@@ -22,7 +22,6 @@ BOOT_SECONDS = 240.0
 """After the boot of an emulated node, at most, until its first inference is answered."""
 SETTLED_SECONDS = 30.0
 """After a boot, or after the cloud is in reach again, until units are restarted no more."""
-JUST_BEFORE_SECONDS = 5.0
 
 
 def blind_spans(
@@ -78,11 +77,12 @@ def marks_of(
     """The marks for the verdict: the last scrape before the node lost its power, and the last one
     before the fault of its connection in which that happened."""
     ended = max((sample.time for sample in evidence.served), default=0)
-    boots = boots_of(records, evidence.node, ended)
+    resets = resets_of(records, evidence.node)
     marks = {BEFORE: evidence.marks[BEFORE], HEAL: evidence.marks[HEAL]}
-    if not boots:
+    if not resets:
         return marks
-    (boot, *_) = boots
+    (reset, *_) = resets
+    boot = span_of(reset, ended)
     links = {
         link.name
         for name in (evidence.node, topology.server.name)
@@ -99,6 +99,5 @@ def marks_of(
         before = [sample.number for sample in evidence.served if sample.time <= time]
         return max(before, default=marks[BEFORE])
 
-    just_before = last_until(boot.start - JUST_BEFORE_SECONDS * NANOSECONDS)
-    reset = last_before_pause(evidence.served, just_before)
-    return {**marks, BEFORE: last_until(min(away, default=boot.start)), RESET: reset}
+    last = last_before_pause(evidence.served, reset, last_until(boot.start))
+    return {**marks, BEFORE: last_until(min(away, default=boot.start)), RESET: last}

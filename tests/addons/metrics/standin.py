@@ -29,7 +29,8 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.data import LABS
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.fault import Fault
-from edge_lab.faults.kinds import ClockJump, Cut, Impair, Kill, LinkFault, Reboot
+from edge_lab.faults.kinds import AnyFault, ClockJump, Cut, Impair, Kill, LinkFault, Reboot
+from edge_lab.faults.records import FaultRecord
 from edge_lab.topology import Topology
 from suites.metrics import outages as suite_outages
 from suites.metrics.outages import Outage, cut_and_heal, reset_while_offline
@@ -71,7 +72,17 @@ class StandInFaults:
     site: Site
 
     @contextlib.contextmanager
-    def inflict_all(self, faults: Sequence[Fault]) -> Iterator[None]:
+    def inflict_all(self, faults: Sequence[Fault]) -> Iterator[tuple[FaultRecord, ...]]:
+        began = time.time_ns()
+        with self._inflicted(faults):
+            seen = time.time_ns()
+            yield tuple(
+                FaultRecord(id=number, fault=cast("AnyFault", fault), began=began, seen=seen)
+                for number, fault in enumerate(faults, 1)
+            )
+
+    @contextlib.contextmanager
+    def _inflicted(self, faults: Sequence[Fault]) -> Iterator[None]:
         fault = faults[0]
         if isinstance(fault, Kill):
             with self._killed([cast("Kill", each).service for each in faults]):

@@ -18,7 +18,8 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.data import LABS
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.fault import Fault
-from edge_lab.faults.kinds import ClockJump, Cut, Kill, Profile
+from edge_lab.faults.kinds import AnyFault, ClockJump, Cut, Kill, Profile
+from edge_lab.faults.records import FaultRecord
 from suites.edges import uplink
 from suites.metrics.evidence import RESET
 from suites.metrics.outages import (
@@ -46,19 +47,23 @@ class Recorded:
     """Faults that were injected together, and those that were active then."""
 
     @contextlib.contextmanager
-    def inflict_all(self, faults: Sequence[Fault]) -> Iterator[None]:
+    def inflict_all(self, faults: Sequence[Fault]) -> Iterator[tuple[FaultRecord, ...]]:
         for fault in faults:
             assert not list(fault.objections(TOPOLOGY)), fault
         self.injected.append((tuple(faults), tuple(self.active)))
         self.active += faults
+        began, seen = ((2 * PAUSE_AFTER + more) * NANOSECONDS for more in (1, 2))
         try:
-            yield
+            yield tuple(
+                FaultRecord(id=number, fault=cast("AnyFault", fault), began=began, seen=seen)
+                for number, fault in enumerate(faults, 1)
+            )
         finally:
             del self.active[-len(faults) :]
 
 
 class MadeUp(Metrics):
-    """Scrapes every two seconds, with a pause."""
+    """Scrapes every two seconds, with a pause, and a longer one that no fault explains."""
 
     def numbers(self) -> dict[Origin, int]:
         return dict.fromkeys(self.keys, PAUSE_AFTER - 1)
@@ -68,7 +73,15 @@ class MadeUp(Metrics):
 
     def served(self, node: str) -> Mapping[str, tuple[Served, ...]]:
         row = tuple(
-            Served(number, (2 * number + (20 if number > PAUSE_AFTER else 0)) * NANOSECONDS)
+            Served(
+                number,
+                (
+                    2 * number
+                    + (20 if number > PAUSE_AFTER else 0)
+                    + (40 if number > PAUSE_AFTER + 5 else 0)
+                )
+                * NANOSECONDS,
+            )
             for number in range(1, PAUSE_AFTER + 9)
         )
         return {sender.name: row for sender in self.senders}
@@ -116,7 +129,7 @@ def test_every_sender_is_killed_while_its_node_is_offline(run: Run) -> None:
     assert {(kill.node, kill.service) for kill in kills if isinstance(kill, Kill)} == {
         (node, sender.unit) for node in ran.metrics.nodes for sender in ran.metrics.senders
     }
-    # What may be lost is what was served just before the sender served nothing for a while.
+    # What may be lost is what was served just before the kill, not before a stall of the host.
     assert ran.outage.marks[RESET] == dict.fromkeys(ran.metrics.keys, PAUSE_AFTER)
 
 

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from edge_lab.addons.metrics.records import NANOSECONDS, Origin, Served, Stored
 from edge_lab.addons.metrics.senders import BLOCK_MINUTES
+from edge_lab.faults.kinds import Reboot
+from edge_lab.faults.records import FaultRecord
 from edge_lab.oracles.verdict import Verdict
 from suites.metrics.archive import is_archived
 from suites.metrics.evidence import BEFORE, HEAL, RESET, Evidence, Line
@@ -199,11 +201,27 @@ def test_any_loss_is_a_verdict_and_counted(missing: set[int]) -> None:
     assert verdict.passed == (not missing)
 
 
-def test_the_reset_is_where_nothing_was_served_for_the_longest() -> None:
+def reset(began: int, seen: int | None) -> FaultRecord:
+    return FaultRecord(id=1, fault=Reboot(node="edge-arm"), began=began, seen=seen)
+
+
+def test_the_reset_is_where_nothing_was_served_for_the_longest_at_the_time_of_the_fault() -> None:
     served = evidence().served
-    assert last_before_pause(served, CUT) == LOST
-    assert last_before_pause(served, LOST - 1) == LOST
-    assert last_before_pause((), 7) == 7
+    off = sample(LOST).time + NANOSECONDS // 2
+    assert last_before_pause(served, reset(off, off + BOOT_SECONDS * NANOSECONDS), 7) == LOST
+    assert last_before_pause(served, reset(off, None), 7) == LOST
+    assert last_before_pause((), reset(off, None), 7) == 7
+
+
+def test_a_later_stall_of_the_host_is_no_reset() -> None:
+    stalled = tuple(
+        replace(scrape, time=scrape.time + (2 * BOOT_SECONDS * NANOSECONDS))
+        if scrape.number > LOST + 5
+        else scrape
+        for scrape in evidence().served
+    )
+    off = sample(LOST).time + NANOSECONDS // 2
+    assert last_before_pause(stalled, reset(off, off + 5 * NANOSECONDS), 7) == LOST
 
 
 # -- what is drawn while a node is away -----------------------------------------------------------
