@@ -29,7 +29,7 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.data import LABS
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.fault import Fault
-from edge_lab.faults.kinds import AnyFault, ClockJump, Cut, Impair, Kill, LinkFault, Reboot
+from edge_lab.faults.kinds import ClockJump, Cut, Impair, Kill, LinkFault, Reboot
 from edge_lab.faults.records import FaultRecord
 from edge_lab.topology import Topology
 from suites.metrics import outages as suite_outages
@@ -77,7 +77,7 @@ class StandInFaults:
         with self._inflicted(faults):
             seen = time.time_ns()
             yield tuple(
-                FaultRecord(id=number, fault=cast("AnyFault", fault), began=began, seen=seen)
+                FaultRecord(id=number, fault=fault, began=began, seen=seen)
                 for number, fault in enumerate(faults, 1)
             )
 

@@ -18,7 +18,7 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.data import LABS
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.fault import Fault
-from edge_lab.faults.kinds import AnyFault, ClockJump, Cut, Kill, Profile
+from edge_lab.faults.kinds import ClockJump, Cut, Kill, Profile
 from edge_lab.faults.records import FaultRecord
 from suites.edges import uplink
 from suites.metrics.evidence import RESET
@@ -55,7 +55,7 @@ class Recorded:
         began, seen = ((2 * PAUSE_AFTER + more) * NANOSECONDS for more in (1, 2))
         try:
             yield tuple(
-                FaultRecord(id=number, fault=cast("AnyFault", fault), began=began, seen=seen)
+                FaultRecord(id=number, fault=fault, began=began, seen=seen)
                 for number, fault in enumerate(faults, 1)
             )
         finally:
