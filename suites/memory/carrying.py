@@ -24,7 +24,9 @@ class Health:
     kills: int
     """Processes that the server's kernel killed for lack of memory, since the beginning."""
     restarts: int
-    """Restarts of the server's units, since the beginning."""
+    """Restarts of the server's units, since the beginning, or since the server's last boot."""
+    rebooted: bool = False
+    """Whether the server has booted since the beginning."""
     unanswered: Sequence[str] = ()
     """Values that the server did not report."""
 
@@ -42,6 +44,8 @@ class Health:
             found.append(f"{len(self.not_ready)} nodes are not Ready ({named} …)")
         if self.kills:
             found.append(f"the server's kernel has killed {self.kills} processes")
+        if self.rebooted:
+            found.append("the server has booted anew")
         if self.restarts:
             found.append(f"units of the server were restarted {self.restarts} times")
         return tuple(found)

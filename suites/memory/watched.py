@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 from edge_lab.cluster.objects import node_ready
 from edge_lab.core.deadline import Deadline
@@ -23,6 +24,20 @@ LOOKS = 20
 """Requests while a load is held, in sequence."""
 BEYOND_GRACE = 1.5
 """Hold time of each load, as a multiple of the grace period of silent nodes."""
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Units:
+    """The units of a server."""
+
+    boot: str
+    """Id of the boot."""
+    restarts: int
+    """Of all of them since this boot."""
 
 
 class Watched:
@@ -35,7 +50,7 @@ class Watched:
     def __init__(self, lab: Lab, server: LabNode, time_limit: TimeLimit) -> None:
         self._lab, self._server, self._limit = lab, server, time_limit
         self._available()
-        self._kills, self._restarts = self._killed(), self._restarted()
+        self._kills, self._units = self._killed(), self._units_now()
 
     def look(self) -> Health:
         """The health after the load was held for as long as it takes to notice a silent node."""
@@ -43,7 +58,7 @@ class Watched:
         slowest, least = 0.0, math.inf
         unanswered: list[str] = []
 
-        def told(what: str, ask: Callable[[], float], otherwise: float) -> float:
+        def told(what: str, ask: Callable[[], T], otherwise: T) -> T:
             try:
                 return ask()
             except LabError:  # it failed
@@ -58,14 +73,17 @@ class Watched:
                 due = hold.total * (LOOKS - 1 - number) / LOOKS
                 time.sleep(max(0.0, hold.remaining - due))
         kills = told("kernel's log", self._killed, self._kills)
-        restarts = told("units", self._restarted, self._restarts)
+        units = told("units", self._units_now, self._units)
+        rebooted = units.boot != self._units.boot
         return Health(
             available_mib=least,
             slowest_s=slowest,
             not_ready=self._not_ready(),
-            # Neither for a truncated log, nor for a rebooted server.
-            kills=max(0, round(kills) - self._kills),
-            restarts=max(0, round(restarts) - self._restarts),
+            # Not for a truncated log.
+            kills=max(0, kills - self._kills),
+            # systemd counts from each boot.
+            restarts=units.restarts - (0 if rebooted else self._units.restarts),
+            rebooted=rebooted,
             unanswered=tuple(dict.fromkeys(unanswered)),
         )
 
@@ -97,7 +115,8 @@ class Watched:
             raise LabError("the server does not show its kernel's log")
         return len(shortage_in(said))
 
-    def _restarted(self) -> int:
+    def _units_now(self) -> Units:
         units = " ".join(self._lab.platform.units(self._lab.topology)[self._server.name])
-        said = self._server.output(f"systemctl show -p NRestarts --value {units}")
-        return sum(int(word) for word in said.split())
+        said = self._server.output(f"cat {BOOT_ID}; systemctl show -p NRestarts --value {units}")
+        boot, *restarts = said.split()
+        return Units(boot, sum(map(int, restarts)))

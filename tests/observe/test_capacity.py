@@ -56,6 +56,7 @@ def test_a_control_plane_that_carries_all_was_stopped_by_nothing() -> None:
         lambda well: replace(well, not_ready=("hollow-0001",)),
         lambda well: replace(well, kills=1),
         lambda well: replace(well, restarts=1),
+        lambda well: replace(well, rebooted=True),
         lambda well: replace(well, unanswered=("memory",)),
         lambda well: replace(well, available_mib=0.0),
     ],
@@ -74,13 +75,14 @@ class Server:
         self.mib: float | None = 900.0
         self.log: str | None = "booted\nOut of memory: Killed process 1 (a)\n"
         self.restarts: str | None = "1 0"
+        self.boot = "a-boot"
         monkeypatch.setattr(watching, "available_mib", lambda *_: self.mib)
         monkeypatch.setattr(watching, "kernel_log", lambda *_: self.log or "")
 
     def output(self, command: str) -> str:
         if self.restarts is None:
             raise LabError("planted")
-        return self.restarts
+        return f"{self.boot}\n{self.restarts}"
 
     def watched(self) -> watching.Watched:
         def get_json(*_: str, deadline: Deadline) -> dict[str, Any]:
@@ -113,17 +115,26 @@ def test_a_server_that_does_not_answer_is_what_gave_way_but_not_at_first(
         server.watched()
 
 
-def test_what_a_server_counts_from_the_begin_is_never_below_zero(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_kills_and_restarts_are_counted_from_the_begin(monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server(monkeypatch)
     watched = server.watched()
-    server.log, server.restarts, server.mib = "booted anew", "0 0", 0.0
+    server.log, server.mib = "a truncated log", 0.0
     health = watched.look()
     assert (health.kills, health.restarts, health.available_mib) == (0, 0, 0.0)
     server.log, server.restarts = "Out of memory: Killed process 1 (a)\n" * 3, "1 2"
     health = watched.look()
     assert (health.kills, health.restarts) == (2, 2)
+
+
+@pytest.mark.parametrize("restarts", ["0 0", "1 0"])
+def test_a_reboot_hides_no_restart(restarts: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(monkeypatch)
+    watched = server.watched()
+    server.boot, server.restarts = "another-boot", restarts
+    health = watched.look()
+    assert health.rebooted
+    assert health.restarts == int(restarts[0])
+    assert "the server has booted anew" in health.problems
 
 
 class Cluster:
