@@ -40,8 +40,6 @@ pytestmark = [allure.parent_suite("Scheduling"), allure.feature("Conditions")]
 IDLE = "idle"
 LEAST_PAIRS = 4
 """Whole blocks of two pairs; so many for the five pods that are usual."""
-MOST_AT_ONCE = 20
-"""A node takes 32 pods, the stack's and the workload's among them."""
 BACK_SECONDS = 150.0
 LEAVE_MIB = 240
 """By the hog: above what makes the kubelet evict, with room for the pods."""
@@ -161,8 +159,8 @@ def test_pods_start_in_a_sandbox(
 
 @pytest.mark.scenario("pod start, a burst")
 @allure.title("Pods that are created at once all start on {edge_node}")
-def test_a_burst_of_pods_starts(edge_node: LabNode, pod_starts: Starting, pod_count: int) -> None:
-    many = min(pod_count, MOST_AT_ONCE)
-    times = pod_starts.at_once(edge_node, [Planned(f"burst of {many}")] * many)
+def test_a_burst_of_pods_starts(edge_node: LabNode, pod_starts: Starting, burst_count: int) -> None:
+    plans = [Planned(f"burst of {burst_count}")] * burst_count
+    times = pod_starts.at_once(edge_node, plans)
     verdict = pod_starts.judge(times, edge_node.name)
     assert verdict.passed, str(verdict)

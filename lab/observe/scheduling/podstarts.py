@@ -50,6 +50,7 @@ ASK_SECONDS = 60.0
 JOURNAL_SECONDS = 60.0
 """Seconds until the node's journal shows what was logged."""
 GONE_SECONDS = 180.0
+"""Seconds until so many pods as are usually together have been removed."""
 
 _NUMBER = count(1)
 
@@ -154,20 +155,20 @@ class PodStarts:
         start: Callable[[Sequence[tuple[str, Planned]]], dict[str, Asked]],
     ) -> list[PodStart]:
         named = [(f"start-{self._node.name}-{next(_NUMBER)}", plan) for plan in plans]
-        with self._gone_at_the_end():
+        with self._gone_at_the_end(GONE_SECONDS * max(1.0, len(named) / TOGETHER)):
             before = node_clock(self._lab, self._node.name, self._limit(ASK_SECONDS))
             asked = start(named)
             after = node_clock(self._lab, self._node.name, self._limit(ASK_SECONDS))
             return self._records(named, asked, before.joined(after))
 
     @contextlib.contextmanager
-    def _gone_at_the_end(self) -> Iterator[None]:
+    def _gone_at_the_end(self, seconds: float) -> Iterator[None]:
         try:
             yield
         finally:
             self._lab.kubectl.delete(
                 *("pod", "-l", f"app={APP}", "-n", NAMESPACE),
-                deadline=self._limit(GONE_SECONDS),
+                deadline=self._limit(seconds),
                 now=True,
             )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ from edge_lab.observe.scheduling.podstarts import TOGETHER, Planned
 from edge_lab.observe.scheduling.podwatch import PodWatch
 from edge_lab.observe.scheduling.turns import interleaved
 from edge_lab.oracles.scheduling.stages import PodStart, stages_of
-from suites.scheduling.busy import BEGIN, END, LEFT, busy_cpus
+from suites.scheduling.busy import BEGIN, END, LEFT, WORK, Work, busy_cpus, parse_work
 from suites.scheduling.test_stages import mean_of
 from tests.observe.scheduling.fake_node import NODE, FakeNode
 
@@ -37,17 +38,29 @@ def test_either_condition_has_as_many_others_beside_it(pairs: int) -> None:
 
 
 class Guest:
-    """Has its loops until it was told to end them, and asked twice whether they have."""
+    """Has a loop on each of two CPUs until it was told to end them, and asked twice whether they
+    have. Each look at its work is ten seconds after the one before."""
 
-    def __init__(self, begins: bool = True) -> None:
+    def __init__(self, begins: bool = True, had: float = 4.0, ended: bool = False) -> None:
         self.told: list[str] = []
-        self._begins = begins
+        self._begins, self._had, self._ended = begins, had, ended
 
     def output(self, command: str) -> str:
         self.told.append(command)
         if command == BEGIN and not self._begins:
             raise LabError("no systemd-run")
+        if command == WORK:
+            return self._work(self.told.count(WORK))
         return "1" if self.told.count(LEFT) == 1 else "0"
+
+    def _work(self, looks: int) -> str:
+        ticks = round(100 * self._had * looks)
+        left = (7,) if self._ended else (7, 8)
+        stats = [
+            f"{pid} (a (b) c) R 1 7 7 0 -1 4194304 90 0 0 0 {ticks // 2} {ticks // 2} 0 0 20 0 1"
+            for pid in left
+        ]
+        return "\n".join(("2", f"{100 + 10 * looks}.00 12.00", *stats))
 
 
 @pytest.mark.parametrize("begins", [True, False])
@@ -55,7 +68,45 @@ def test_work_for_cpus_is_ended_whatever_happens(begins: bool) -> None:
     guest: Any = Guest(begins)
     with pytest.raises((ZeroDivisionError, LabError)), busy_cpus(guest):
         raise ZeroDivisionError
-    assert guest.told == [BEGIN, END, LEFT, LEFT]
+    assert guest.told == [BEGIN, *([WORK] if begins else []), END, LEFT, LEFT]
+
+
+def test_work_for_cpus_is_done() -> None:
+    guest: Any = Guest()
+    with busy_cpus(guest):
+        pass
+    assert guest.told == [BEGIN, WORK, WORK, END, LEFT, LEFT]
+
+
+@pytest.mark.parametrize(
+    ("guest", "why"),
+    [
+        (Guest(ended=True), "1 of 2 loops"),
+        (Guest(had=0.1), r"the loops had 0\.2 s of the CPUs' 20\.0 s"),
+    ],
+    ids=["ended", "starved"],
+)
+def test_cpus_that_were_not_busy_are_no_evidence(guest: Any, why: str) -> None:
+    with pytest.raises(LabError, match=why), busy_cpus(guest):
+        pass
+    assert guest.told[-1] == LEFT
+
+
+def test_the_cpu_time_of_a_loop_is_read_from_proc() -> None:
+    with subprocess.Popen(["sh", "-c", "while :; do :; done"]) as loop:
+
+        def work() -> Work:
+            files = ("/proc/uptime", f"/proc/{loop.pid}/stat")
+            return parse_work("1\n" + "".join(Path(file).read_text() for file in files))
+
+        try:
+            before = work()
+            Deadline.after(60).wait_for(
+                "CPU time", lambda: work().spent[loop.pid] > before.spent[loop.pid] + 0.05
+            )
+            assert work().at > before.at
+        finally:
+            loop.kill()
 
 
 BEFORE, AFTER = Histogram(4, 2.0, {}), Histogram(6, 3.0, {})
