@@ -119,7 +119,7 @@ def wrong_eviction(seen: Filled) -> str:
 
 
 UNREACHED = re.compile(
-    r"connection refused|no route to host|network is unreachable|i/o timeout|no such host|: 50\d\b",
+    r"connection refused|no route to host|network is unreachable|i/o timeout|no such host",
     re.IGNORECASE,
 )
 """Messages of containerd for a cache or a registry that is down or out of reach."""

@@ -119,7 +119,7 @@ TRUNCATED = Refused("truncated", MIB, 200, MIB // 2, False, "exit 124")
         (TRUNCATED, {"said": "unexpected EOF"}, ""),
         (TRUNCATED, {"said": ""}, "was accepted"),
         (TRUNCATED, {"said": "dial tcp 127.0.0.1:5001: connect: connection refused"}, "another"),
-        (TRUNCATED, {"said": "unexpected status from GET request: 504"}, "another reason"),
+        (TRUNCATED, {"said": "dial tcp 10.77.0.1:5000: i/o timeout"}, "another reason"),
         (TRUNCATED, {"status": 504, "sent": 0}, "no evidence"),
         (TRUNCATED, {"sent": MIB, "unchanged": True}, "no evidence"),
     ],
