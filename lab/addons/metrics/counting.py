@@ -7,7 +7,8 @@ unscraped  served, but the sender reports that the scrape failed, as after a tim
 repeated   numbers that the view has with more than one timestamp
 wrong      samples whose device values differ from those served with that number
 unknown    numbers that were never served
-misdated   samples whose timestamp is more than `tolerance` from when they were served
+misdated   samples whose timestamp cannot be that of their scrape: it begins before it is served, by
+           at most its timeout, within `tolerance`
 """
 
 from __future__ import annotations
@@ -117,12 +118,15 @@ def compare(
         misdated=tuple(
             number
             for number, scrape in known.items()
-            if any(
-                abs(sample.time - scrape.time) > tolerance * NANOSECONDS
-                for sample in by_number[number]
-            )
+            if not all(_is_of(sample, scrape, tolerance) for sample in by_number[number])
         ),
     )
+
+
+def _is_of(sample: Stored, scrape: Served, tolerance: float) -> bool:
+    """Whether a sample may have the timestamp of a scrape, which began before it was served."""
+    waited = (scrape.time - sample.time) / NANOSECONDS
+    return -tolerance <= waited <= SCRAPE_SECONDS + tolerance
 
 
 def _unscraped(absent: Iterable[Served], failed: Iterable[int]) -> frozenset[int]:

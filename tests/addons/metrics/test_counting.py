@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_lab.addons.metrics.counting import TOLERANCE_SECONDS, Count, compare, untrue
+from edge_lab.addons.metrics.names import SCRAPE_SECONDS
 from edge_lab.addons.metrics.records import NANOSECONDS, Served, Stored
 
 START = 1_700_000_000 * NANOSECONDS
@@ -109,6 +110,23 @@ def test_each_defect_comes_by_itself(number: int, defect: str) -> None:
     assert planted == {name: (number,) if name == defect else () for name in planted}
     assert not count.gaps
     assert not count.whole
+
+
+@pytest.mark.parametrize(
+    ("seconds", "misdated"),
+    [
+        (0.5, False),
+        (TOLERANCE_SECONDS + 0.1, True),
+        (-SCRAPE_SECONDS - 1, False),
+        (-SCRAPE_SECONDS - TOLERANCE_SECONDS - 0.1, True),
+    ],
+)
+def test_a_timestamp_is_that_of_the_scrape_which_began_before(
+    seconds: float, misdated: bool
+) -> None:
+    truth = served(1)
+    sample = Stored(1, truth[0].time + round(seconds * NANOSECONDS), truth[0].devices)
+    assert bool(compare(truth, [sample]).misdated) == misdated
 
 
 def test_the_same_sample_twice_is_stored_once() -> None:
