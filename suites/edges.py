@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from edge_lab.cluster.objects import node_ready
 from edge_lab.fixtures.lab import TimeLimit
-from edge_lab.oracles.autonomy import AutonomyVerdict
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -25,13 +24,6 @@ def uplink(lab: Lab, node: str) -> str:
 def is_ready(lab: Lab, node: str, time_limit: TimeLimit) -> bool:
     """Whether the API server shows a node, or the server, as Ready."""
     return node_ready(lab.kubectl.get_json("node", node, deadline=time_limit(60)))
-
-
-def all_passed(verdicts: list[AutonomyVerdict]) -> None:
-    """Fails the test if any verdict has not passed, or if there are none."""
-    assert verdicts, "no node was judged"
-    failed = [str(verdict) for verdict in verdicts if not verdict.passed]
-    assert not failed, "\n".join(failed)
 
 
 BEYOND_GRACE = 15.0

@@ -12,7 +12,7 @@ from edge_lab.cluster.kubectl import KubectlError
 from edge_lab.cluster.objects import pod_ready
 from edge_lab.core.deadline import Deadline
 from edge_lab.fixtures.lab import TimeLimit
-from edge_lab.fixtures.outcomes import eventually
+from edge_lab.fixtures.outcomes import eventually, preparing
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -72,12 +72,13 @@ def running_pods(
 
     try:
         for pod in (manifest["metadata"]["name"] for manifest in manifests):
-            eventually(
-                f"pod {pod} is Ready",
-                partial(ready, pod),
-                time_limit(POD_SECONDS),
-                transient=(KubectlError,),
-            )
+            with preparing():
+                eventually(
+                    f"pod {pod} is Ready",
+                    partial(ready, pod),
+                    time_limit(POD_SECONDS),
+                    transient=(KubectlError,),
+                )
         yield
     finally:
         lab.kubectl.delete(

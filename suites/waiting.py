@@ -11,7 +11,7 @@ from edge_lab.cluster.kubectl import NOT_YET
 from edge_lab.core.errors import DeadlineExceeded, LabError
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.fixtures.lab import TimeLimit
-from edge_lab.fixtures.outcomes import eventually
+from edge_lab.fixtures.outcomes import eventually, preparing
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -31,9 +31,13 @@ class WaitingSide:
     limit: TimeLimit
 
     def until(self, what: str, probe: Callable[[], Any], seconds: float) -> Any:
-        """The first true result of `probe`; the test fails if there is none in time."""
-        limit = self.limit(seconds)
-        return eventually(what, probe, limit, every=self.every_seconds, transient=self.transient)
+        """The first true result of `probe`; the test fails if there is none in time.
+
+        That is never the failure that is expected of it: scenarios are judged by their evidence.
+        """
+        limit, every = self.limit(seconds), self.every_seconds
+        with preparing():
+            return eventually(what, probe, limit, every=every, transient=self.transient)
 
     def seen(self, probe: Callable[[], Any], seconds: float) -> bool:
         """Whether `probe` has a true result in time."""

@@ -9,6 +9,10 @@ from typing import ClassVar
 from edge_lab.measuring.measures import Measure
 from edge_lab.measuring.spread import spread
 
+NO_EVIDENCE = "no evidence"
+"""The beginning of a problem by which nothing was shown, neither that the product works nor that it
+fails."""
+
 
 class Judged(ABC):
     """Base of what an oracle says: it passes if there are no problems."""
@@ -22,6 +26,13 @@ class Judged(ABC):
     @property
     def passed(self) -> bool:
         return not self.problems
+
+    @property
+    def shows_nothing(self) -> bool:
+        """Whether it has not passed for lack of evidence alone."""
+        return bool(self.problems) and all(
+            problem.startswith(NO_EVIDENCE) for problem in self.problems
+        )
 
     @property
     @abstractmethod

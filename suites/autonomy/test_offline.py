@@ -14,9 +14,10 @@ from edge_lab.fixtures.autonomy import Autonomy
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.oracles.autonomy import Expectation
 from suites.autonomy.sandboxes import SamplerSandboxes
-from suites.edges import all_passed, edges, uplink
+from suites.edges import edges, uplink
 from suites.known import edgecore_ends_containers
 from suites.nodestate import missing_after_reboot
+from suites.passing import all_passed
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab

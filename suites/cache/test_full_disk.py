@@ -18,7 +18,7 @@ from edge_lab.faults.kinds import Cut, DiskFull, Impair
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.nodes import LabNode
-from edge_lab.fixtures.outcomes import eventually
+from edge_lab.fixtures.outcomes import eventually, preparing
 from suites.cache.judging import NO_ROOM, Full, Start, wrong_full_disk
 from suites.cache.objects import APP, image_named, image_pod
 from suites.cache.onnode import CacheNode
@@ -66,12 +66,13 @@ def partly_pulled(
         lab.kubectl.apply(
             [image_pod(pod, node.name, PULLED.name, priorityClassName=CRITICAL)], time_limit(60)
         )
-        eventually(
-            "a part of the image is received",
-            lambda: node.received(link) - began > PULLED.bytes * PART,
-            time_limit(PART_SECONDS),
-            every=0.5,
-        )
+        with preparing():
+            eventually(
+                "a part of the image is received",
+                lambda: node.received(link) - began > PULLED.bytes * PART,
+                time_limit(PART_SECONDS),
+                every=0.5,
+            )
         yield
 
 

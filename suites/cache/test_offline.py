@@ -16,7 +16,7 @@ from edge_lab.faults.kinds import Cut, Drop, Reboot
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.nodes import LabNode
-from edge_lab.fixtures.outcomes import eventually
+from edge_lab.fixtures.outcomes import eventually, preparing
 from suites.cache.judging import wrong_starts
 from suites.cache.objects import APP, image_named, image_pod
 from suites.cache.onnode import CacheNode
@@ -74,11 +74,12 @@ def test_cached_images_start_while_the_cloud_is_silent(
     }
     with running_pods(lab, list(pods.values()), APP, time_limit):
         node.purge_site()
-        for image in (cached, always):
-            node.forget(image)
-            assert not node.pull(image)
-        # The same image by a name without a cache: its policy prevents the start.
-        assert not node.pull(always, registry=DIRECT_NAME)
+        with preparing():
+            for image in (cached, always):
+                node.forget(image)
+                assert not node.pull(image)
+            # The same image by a name without a cache: its policy prevents the start.
+            assert not node.pull(always, registry=DIRECT_NAME)
         for image in (cached, absent):
             node.forget(image)
         good = [f"cached-{name}", f"always-{name}"]
@@ -144,7 +145,8 @@ def test_a_cache_that_was_restarted_offline_serves(
     pod = f"healed-{name}"
     with running_pods(lab, [image_pod(pod, name, image.name)], APP, time_limit):
         before = node.container(pod)
-        assert before
+        with preparing():
+            assert before, f"{pod} does not run the program of its image"
         node.purge_neighbours()
         with faults.inflict(Cut(link=uplink(lab, name))):
             node.forget(image)
@@ -157,12 +159,13 @@ def test_a_cache_that_was_restarted_offline_serves(
             fetched = node.has(image)
             serves = node.succeeds(f"systemctl is-active --quiet {CACHE_UNIT}")
             said = node.said_of(image.reference(REGISTRY_NAME), since)
-        eventually(
-            f"{name} is Ready",
-            partial(is_ready, lab, name, time_limit),
-            time_limit(BACK_SECONDS),
-            transient=(KubectlError,),
-        )
+        with preparing():
+            eventually(
+                f"{name} is Ready",
+                partial(is_ready, lab, name, time_limit),
+                time_limit(BACK_SECONDS),
+                transient=(KubectlError,),
+            )
     measure(
         "start from the cache after a boot",
         seconds if started else None,

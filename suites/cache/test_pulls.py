@@ -21,7 +21,7 @@ from edge_lab.faults.kinds import Cut, Impair, Kill
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.nodes import LabNode
-from edge_lab.fixtures.outcomes import eventually
+from edge_lab.fixtures.outcomes import eventually, preparing
 from suites.cache.judging import (
     MIB,
     SLACK,
@@ -74,19 +74,21 @@ def half_pulled(
     that the node's uplink had delivered before."""
     link = uplink(lab, node.name)
     # The program's layer, shared by all images, is on the node: only the unique layer is pulled.
-    assert not (trouble := node.pull(image_named("cached"))), trouble
+    with preparing():
+        assert not (trouble := node.pull(image_named("cached"))), trouble
     node.forget(image)
     node.purge_site()
     cloud = uplink(lab, lab.topology.server.name)
     with faults.inflict(Impair(link=cloud, direction="tx", rate_kbit=RATE_KBIT)):
         began = node.received(link)
         node.begin_pull(image)
-        eventually(
-            "half of the image is received",
-            lambda: node.received(link) - began > image.bytes * 0.5,
-            time_limit(END_SECONDS),
-            every=0.2,
-        )
+        with preparing():
+            eventually(
+                "half of the image is received",
+                lambda: node.received(link) - began > image.bytes * 0.5,
+                time_limit(END_SECONDS),
+                every=0.2,
+            )
         yield began
 
 

@@ -14,7 +14,7 @@ from edge_lab.devices import TruthStep, TruthWrite
 from edge_lab.devices.points import REQUESTED_SETPOINT, SEQUENCE
 from edge_lab.devices.protocols import plant_of
 from edge_lab.fixtures.lab import TimeLimit
-from edge_lab.fixtures.outcomes import enough, eventually
+from edge_lab.fixtures.outcomes import enough, eventually, preparing
 from edge_lab.fixtures.twins import LabTwin
 from edge_lab.fixtures.wires import Wires
 from suites.edges import until_lost, uplink
@@ -123,11 +123,12 @@ def test_what_is_desired_reaches_the_device_and_is_confirmed(
 def test_what_was_desired_while_the_node_was_offline_is_done_after_the_heal(
     lab: Lab, twin: LabTwin, wires: Wires, time_limit: TimeLimit
 ) -> None:
-    running(twin, time_limit)
+    with preparing():
+        running(twin, time_limit)
     value = fit(twin)
     before = len(writes(twin))
     with contextlib.ExitStack() as wish:
-        with wires.cut(uplink(lab, twin.node.name)):
+        with wires.cut(uplink(lab, twin.node.name)), preparing():
             # Long enough for every connection to be closed, not only to stall.
             last = newest(twin).seq + round(until_lost(lab) * 1000 / twin.device.period_ms)
             wish.enter_context(twin.desiring({REQUESTED_SETPOINT: value}))

@@ -12,7 +12,7 @@ from edge_lab.addons.functions.names import FUNCTIONS
 from edge_lab.core.errors import MissingCapability
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.fixtures.lab import TimeLimit
-from edge_lab.fixtures.outcomes import eventually
+from edge_lab.fixtures.outcomes import eventually, preparing
 from suites.edges import is_ready
 from suites.functions.kedaside import LabKedaSide
 from suites.functions.scenarios import Scene
@@ -45,7 +45,8 @@ def scene_of(lab: Lab, side: LabKedaSide, time_limit: TimeLimit) -> SceneOf:
             made[wanted] = make(side, *how)
             for node in side.nodes:
                 ready = partial(is_ready, lab, node, time_limit)
-                eventually(f"{node} is Ready", ready, time_limit(READY_SECONDS))
+                with preparing():
+                    eventually(f"{node} is Ready", ready, time_limit(READY_SECONDS))
         return made[wanted]
 
     return find

@@ -16,7 +16,7 @@ from edge_lab.addons.metrics.senders import BLOCK_MINUTES, SIDECAR_SENDER
 from edge_lab.addons.metrics.thanos import BUCKET
 from edge_lab.addons.metrics.view import archive_view
 from edge_lab.core.errors import DeadlineExceeded, LabError
-from edge_lab.fixtures.outcomes import eventually
+from edge_lab.fixtures.outcomes import eventually, preparing
 from suites.metrics.evidence import Evidence
 from suites.metrics.queries import ASK_SECONDS, Metrics
 
@@ -76,12 +76,13 @@ class Archive:
             stored = self.metrics.stored(since=began, devices=False, only=view)
             return all(len(stored.get(key, ())) >= HISTORY_SAMPLES for key in self.keys)
 
-        eventually(
-            "each node has samples in the object storage",
-            all_begun,
-            self.metrics.limit(ARCHIVE_SECONDS),
-            every=5.0,
-        )
+        with preparing():
+            eventually(
+                "each node has samples in the object storage",
+                all_begun,
+                self.metrics.limit(ARCHIVE_SECONDS),
+                every=5.0,
+            )
 
     def evidence(self, outage: Outage) -> tuple[Evidence, ...]:
         """Of an outage that is over: what the object storage alone has of it, as soon as all of it

@@ -12,7 +12,7 @@ from edge_lab.addons.metrics.names import METRICS
 from edge_lab.core.errors import MissingCapability
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.fixtures.lab import TimeLimit
-from edge_lab.fixtures.outcomes import eventually
+from edge_lab.fixtures.outcomes import eventually, preparing
 from suites.edges import is_ready
 from suites.metrics.outages import Outage
 from suites.metrics.queries import Metrics
@@ -46,7 +46,8 @@ def outage_of(
             made[make.__name__] = make(metrics, fault_engine)
             for node in metrics.nodes:
                 ready = partial(is_ready, lab, node, time_limit)
-                eventually(f"{node} is Ready", ready, time_limit(READY_SECONDS))
+                with preparing():
+                    eventually(f"{node} is Ready", ready, time_limit(READY_SECONDS))
         return made[make.__name__]
 
     return find

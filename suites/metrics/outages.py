@@ -17,7 +17,7 @@ from edge_lab.addons.metrics.senders import BLOCK_MINUTES
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.kinds import ClockJump, Cut, DiskFull, Impair, Kill, Profile, Reboot
 from edge_lab.faults.records import FaultRecord
-from edge_lab.fixtures.outcomes import eventually
+from edge_lab.fixtures.outcomes import eventually, preparing
 from suites.edges import uplink
 from suites.metrics.archive import Archive
 from suites.metrics.evidence import BEFORE, HEAL, RESET, Evidence, Line
@@ -84,12 +84,13 @@ class Outage:
             stored = metrics.stored(since=self.began, devices=False)
             return all(len(stored.get(key, ())) >= WARM for key in metrics.keys)
 
-        eventually(
-            "samples of each sender are in the view",
-            all_there,
-            metrics.limit(DRAIN_SECONDS),
-            every=2.0,
-        )
+        with preparing():
+            eventually(
+                "samples of each sender are in the view",
+                all_there,
+                metrics.limit(DRAIN_SECONDS),
+                every=2.0,
+            )
         self._sent = {key: metrics.bytes_sent(key) for key in metrics.keys}
         self.mark(BEFORE)
         yield

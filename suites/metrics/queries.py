@@ -23,7 +23,7 @@ from edge_lab.addons.metrics.senders import Sender, senders_of
 from edge_lab.addons.metrics.view import View, sender_view
 from edge_lab.core.errors import LabError
 from edge_lab.fixtures.lab import TimeLimit
-from edge_lab.fixtures.outcomes import eventually
+from edge_lab.fixtures.outcomes import eventually, preparing
 from edge_lab.observe.sandboxes import runtime_column
 from suites.metrics.evidence import Line
 
@@ -106,13 +106,14 @@ class Metrics:
             now = self.numbers()
             return now if all(now[key] >= before[key] + more for key in self.keys) else None
 
-        return eventually(
-            f"each sender scrapes {more} times",
-            all_served,
-            self.limit(SERVE_SECONDS + 4.0 * more),
-            every=2.0,
-            transient=(LabError,),
-        )
+        with preparing():
+            return eventually(
+                f"each sender scrapes {more} times",
+                all_served,
+                self.limit(SERVE_SECONDS + 4.0 * more),
+                every=2.0,
+                transient=(LabError,),
+            )
 
     def bytes_sent(self, key: Origin) -> float | None:
         """Bytes that a sender has written since its start; None if it does not report them."""

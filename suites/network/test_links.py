@@ -13,9 +13,10 @@ from edge_lab.faults.kinds import Cut, Directions, Flap, HalfOpen, Profile
 from edge_lab.fixtures.autonomy import Autonomy
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.oracles.autonomy import Expectation
-from suites.edges import all_passed, edges, until_lost, uplink
+from suites.edges import edges, until_lost, uplink
 from suites.known import edgecore_waits_on_dead_connections
 from suites.nodestate import hold_until_lost, unhealthy_nodes
+from suites.passing import all_passed
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab

@@ -11,7 +11,8 @@ from edge_lab.faults.catalog import kind_named
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.fixtures.autonomy import Autonomy
 from edge_lab.oracles.autonomy import Expectation
-from suites.edges import all_passed, edges, until_lost
+from suites.edges import edges, until_lost
+from suites.passing import all_passed
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab

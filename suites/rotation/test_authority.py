@@ -27,8 +27,9 @@ from edge_lab.oracles.spans import Span
 from edge_lab.pki import CLUSTER, Identity, Stage
 from edge_lab.probes.authorities import under_authorities
 from edge_lab.probes.catalog import PROBES
-from suites.edges import all_passed, edges, until_lost
+from suites.edges import edges, until_lost
 from suites.known import edgecore_ends_containers
+from suites.passing import all_passed
 from suites.rotation.test_replaced import must_hold
 from suites.rotation.views import (
     longest_silence,

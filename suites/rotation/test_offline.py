@@ -25,8 +25,9 @@ from edge_lab.fixtures.nodes import LabNode
 from edge_lab.oracles.autonomy import Expectation
 from edge_lab.pki import InstalledCertificate
 from edge_lab.stacks.base import API_PORT
-from suites.edges import all_passed, edges, until_lost, uplink
+from suites.edges import edges, until_lost, uplink
 from suites.nodestate import hold_until_lost, seen_in_time, unhealthy_nodes
+from suites.passing import all_passed
 from suites.rotation.test_replaced import must_hold
 from suites.rotation.views import READY, ready_after, ready_at, record_of
 

@@ -28,9 +28,10 @@ from edge_lab.oracles.autonomy import AutonomyVerdict, Expectation
 from edge_lab.stacks.kubeedge import CLOUDCORE_UNIT, EDGECORE_UNIT
 from edge_lab.stacks.kubernetes_keys import API_SERVER_UNIT
 from suites.autonomy.bystanders import DELETED, LABEL, TOLERANT, bystander, pod_name
-from suites.edges import all_passed, edges, until_evicted, until_lost, uplink
+from suites.edges import edges, until_evicted, until_lost, uplink
 from suites.known import KUBEEDGE_TRACKER, edgecore_ends_containers
 from suites.nodestate import missing_after_reboot, running_on, seen_in_time, unhealthy_nodes
+from suites.passing import all_passed
 from suites.pods import running_pods
 
 if TYPE_CHECKING:
