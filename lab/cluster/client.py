@@ -143,10 +143,10 @@ class ApiClient:
         resource = self._discovery.of_manifest(manifest["apiVersion"], manifest["kind"], deadline)
         self._patched(query, resource, dict(manifest), deadline, PatchType.APPLY)
 
-    def patch(self, query: Query, patch: Mapping[str, Any], deadline: Deadline) -> None:
-        """A merge patch: null removes a field, lists are replaced."""
+    def patch(self, query: Query, patch: Mapping[str, Any], deadline: Deadline) -> dict[str, Any]:
+        """A merge patch: null removes a field, lists are replaced. Returns the patched object."""
         resource = self._discovery.named(query.word, deadline)
-        self._patched(query, resource, dict(patch), deadline, PatchType.MERGE)
+        return self._patched(query, resource, dict(patch), deadline, PatchType.MERGE)
 
     def _patched(
         self,
@@ -155,9 +155,9 @@ class ApiClient:
         patch: dict[str, Any],
         deadline: Deadline,
         kind: PatchType,
-    ) -> None:
-        def asked() -> None:
-            self._client.patch(
+    ) -> dict[str, Any]:
+        def asked() -> dict[str, Any]:
+            found = self._client.patch(
                 _class(resource),
                 query.name,
                 patch,
@@ -166,9 +166,10 @@ class ApiClient:
                 force=True,
                 **self._in(query, resource),
             )
+            return dict(found)
 
         verb = "apply" if kind is PatchType.APPLY else "patch"
-        self._served(resource, f"{verb} {query}", deadline, asked)
+        return self._served(resource, f"{verb} {query}", deadline, asked)
 
     def delete(self, query: Query, deadline: Deadline, *, grace_s: int | None) -> None:
         """Requests the deletion of one object, if it exists; does not wait until it is gone.

@@ -196,9 +196,10 @@ class Kubectl:
 
         deadline.wait_for(what, applied, transient=NOT_YET, watch=watch)
 
-    def patch(self, *args: str, patch: Mapping[str, Any], deadline: Deadline) -> None:
-        """A merge patch of the object that `args` name: null removes a field."""
-        self._api.patch(parse_query(args), patch, deadline)
+    def patch(self, *args: str, patch: Mapping[str, Any], deadline: Deadline) -> dict[str, Any]:
+        """A merge patch of the object that `args` name: null removes a field. Returns the object as
+        the API server has stored it."""
+        return self._api.patch(parse_query(args), patch, deadline)
 
     def label(self, *args: str, labels: Mapping[str, str], deadline: Deadline) -> None:
         """Sets `labels` on the object that `args` name; replaces existing values."""

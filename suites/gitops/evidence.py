@@ -36,10 +36,12 @@ class Rollout:
     """Bytes that the node received over its uplink meanwhile."""
     commits: int = 1
     """The number of commits that it had missed, including this one."""
-    killed: float | None = None
-    """When a controller was killed that had this revision to fetch or to apply."""
+    restarted: float | None = None
+    """When a controller was started again that was killed with this revision to fetch or to apply,
+    by the server's clock."""
     work_done: float | None = None
-    """When the killed controller's work on this revision was done; None if never."""
+    """When the work of that controller on this revision was done, by the same clock in whole
+    seconds; None if never."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ class Drift:
     """The revision that replaced it."""
     made: float
     seen: Mapping[str, float]
-    """By subsequent revision of the object, when it was first seen."""
+    """By revision of the object, from the API server's answer to the change on, when it was first
+    seen."""
     generations: int
     """Increase of the object's generation: by the change, and by its correction."""
     limit_s: float

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from typing import Any
 
-from edge_lab.addons.gitops.fleet import Part, Revision
+from edge_lab.addons.gitops.fleet import AGENT, HELPER, Part, Revision, revision_of
 from edge_lab.addons.gitops.names import REPOSITORY
 from edge_lab.addons.witness import running_at
 from suites.gitops.evidence import Rollout
 from suites.gitops.side import Side
 
+BASE = (AGENT, HELPER)
+"""The parts of a fleet, unless a scenario needs others."""
 FIRST_SECONDS = 300.0
 """Seconds for the initial revision of a scenario."""
 ROLLOUT_SECONDS = 180.0
@@ -51,6 +53,13 @@ def runs_it(side: Side, node: str, parts: Sequence[Part], revision: str) -> bool
 
 def all_run(side: Side, nodes: Sequence[str], parts: Sequence[Part], revision: str) -> bool:
     return all(runs_it(side, node, parts, revision) for node in nodes)
+
+
+def revision_in(found: Mapping[str, Any]) -> str:
+    """The revision of a DaemonSet, or of the settings; empty if there is none."""
+    if "data" in found:
+        return str(found["data"].get("revision", ""))
+    return revision_of(found["spec"]["template"]) if found else ""
 
 
 def begin(side: Side, revision: Revision) -> None:
@@ -94,15 +103,6 @@ def push_and_follow(
         lambda: flow.look(side) and all_run(side, nodes, parts, revision.name), ROLLOUT_SECONDS
     )
     return flow
-
-
-def fetched_at(side: Side, commit: str) -> float | None:
-    """When source-controller stored the commit, by its own clock, which has a resolution of one
-    second; None if it has not."""
-    artifact = (side.find("gitrepository", REPOSITORY) or {}).get("status", {}).get("artifact", {})
-    if commit not in artifact.get("revision", ""):
-        return None
-    return datetime.fromisoformat(artifact["lastUpdateTime"]).timestamp()
 
 
 def was_attempted(side: Side, commit: str) -> bool:

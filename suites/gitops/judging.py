@@ -60,7 +60,7 @@ def judge_rollout(rollout: Rollout, *, limit_s: float) -> Verdict:
         wrong = sorted({run.revision for run in runs} & set(rollout.never))
         if wrong:
             problems.append(f"{part} ran {', '.join(wrong)}, which must not run there")
-    if rollout.killed is not None and (rollout.work_done or 0.0) < rollout.killed:
+    if rollout.restarted is not None and (rollout.work_done or 0.0) < rollout.restarted:
         problems.append("no evidence: the controller had done its work when it was killed")
     reason = "it was not seen"
     running = max(started) if len(started) == len(rollout.parts) else None
@@ -143,13 +143,14 @@ def judge_drift(drift: Drift) -> Verdict:
     problems: list[str] = []
     right = drift.seen.get(drift.revision)
     took = None if right is None else right - drift.made
-    if drift.other not in drift.seen:
+    made = drift.other in drift.seen
+    if not made:
         problems.append("no evidence: the change was never seen")
     if drift.last != drift.revision:
         problems.append(f"it has {drift.last or 'nothing'} in the end, not {drift.revision}")
     if took is not None and took > drift.limit_s:
         problems.append(f"it was reverted after {took:.0f} s; {drift.limit_s:g} s are allowed")
-    if drift.last == drift.revision and drift.generations != 2:
+    if made and drift.last == drift.revision and drift.generations != 2:
         problems.append(f"its generation has changed {drift.generations} times, not twice")
     runs = of_part(drift.runs, drift.part)
     if drift.part:
@@ -171,7 +172,8 @@ def judge_drift(drift: Drift) -> Verdict:
 
 def judge_bad_commit(bad: BadCommit, *, said: bool = True) -> Verdict:
     """Whether the node kept the last good revision until the fix; with `said`, also whether Flux
-    reported an error."""
+    reported an error, and applied nothing of it. Without, Flux must have applied it: otherwise
+    nothing could have happened on the node."""
     problems: list[str] = []
     outage = 0.0
     for part in bad.parts:
@@ -187,9 +189,13 @@ def judge_bad_commit(bad: BadCommit, *, said: bool = True) -> Verdict:
     if said and not bad.said:
         problems.append("Flux does not say that anything is wrong")
     found = set(bad.revisions.values())
+    applied = ", ".join(f"{name} {revision}" for name, revision in bad.revisions.items())
     if len(found) > 1:
-        mixed = ", ".join(f"{name} {revision}" for name, revision in bad.revisions.items())
-        problems.append(f"only a part of it is applied: {mixed}")
+        problems.append(f"only a part of it is applied: {applied}")
+    elif said and found != {bad.good}:
+        problems.append(f"it is applied: {applied or 'nothing'}")
+    elif not said and found != {bad.bad}:
+        problems.append(f"no evidence: it is not applied: {applied or 'nothing'}")
     measure = _measure("outage by a bad commit", round(outage, 1), "s", bad.node, label=bad.fault)
     evidence = (f"Flux: {bad.said or 'nothing'}", *told(bad.runs, bad.pushed))
     return Verdict(bad.node, bad.runtime, tuple(problems), (measure,), evidence)

@@ -7,6 +7,7 @@ import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar
 
 from edge_lab.addons.gitops.client import Pushed, author_on
@@ -16,6 +17,7 @@ from edge_lab.addons.gitops.names import GIT_UNIT, NAMESPACE, STATE
 from edge_lab.addons.gitops.place import Place, place_of
 from edge_lab.addons.witness import PART_LABEL, Run, log_path, parse_runs
 from edge_lab.cluster.kubectl import NOT_YET
+from edge_lab.core.errors import LabError
 from edge_lab.faults.kinds import Cut, Freeze, Kill, Reboot
 from edge_lab.observe.sandboxes import runtime_column
 from suites.edges import edges, is_ready, uplink
@@ -77,9 +79,9 @@ class LabSide(WaitingSide):
         words = ("pods", "-n", NAMESPACE, "-l", f"{PART_LABEL}={part}")
         return self.lab.kubectl.items(*words, deadline=self.limit(ASK_SECONDS))
 
-    def patch(self, kind: str, name: str, patch: Mapping[str, Any]) -> None:
+    def patch(self, kind: str, name: str, patch: Mapping[str, Any]) -> dict[str, Any]:
         words = (kind, name, "-n", NAMESPACE)
-        self.lab.kubectl.patch(*words, patch=patch, deadline=self.limit(ASK_SECONDS))
+        return self.lab.kubectl.patch(*words, patch=patch, deadline=self.limit(ASK_SECONDS))
 
     def ready(self, node: str) -> bool:
         return is_ready(self.lab, node, self.limit)
@@ -96,9 +98,14 @@ class LabSide(WaitingSide):
         with self.faults.inflict(Freeze(node=self.server, service=GIT_UNIT)):
             yield
 
-    def kill(self, controller: str) -> None:
-        with self.faults.inflict(Kill(node=self.server, service=CONTROLLERS[controller])):
+    def kill(self, controller: str) -> float:
+        unit = CONTROLLERS[controller]
+        with self.faults.inflict(Kill(node=self.server, service=unit)):
             pass  # healed when systemd has restarted it
+        command = f"systemctl show -p ExecMainStartTimestamp --value --timestamp=us+utc {unit}"
+        return started_at(
+            self.lab.machine(self.server).run(command, self.limit(ASK_SECONDS)).stdout
+        )
 
     def end_process(self, node: str, part: str) -> None:
         """Kills the process that the witness saw last."""
@@ -112,3 +119,12 @@ class LabSide(WaitingSide):
 
     def received(self, node: str) -> int | None:
         return self.lab.fabric.link(uplink(self.lab, node)).counters.rx.bytes
+
+
+def started_at(said: str) -> float:
+    """Seconds since 1970, from what systemd prints, like `Mon 2026-11-30 21:04:32.123456 UTC`."""
+    _, _, text = said.strip().removesuffix(" UTC").partition(" ")
+    try:
+        return datetime.fromisoformat(f"{text}+00:00").timestamp()
+    except ValueError as trouble:
+        raise LabError(f"systemd does not say when a unit was started: {said!r}") from trouble

@@ -9,27 +9,25 @@ from typing import Any
 
 from edge_lab.addons.gitops.fleet import (
     AGENT,
-    HELPER,
     STRICT,
     SURGING,
     Fault,
     Part,
     Revision,
-    revision_of,
 )
-from edge_lab.addons.gitops.flux import APPLY_SECONDS, LOOK_SECONDS
-from edge_lab.addons.gitops.names import KUSTOMIZE_CONTROLLER
+from edge_lab.addons.gitops.flux import APPLY_SECONDS
 from edge_lab.addons.witness import Run
 from suites.gitops.evidence import BadCommit, Drift, Offline, Pods, Rollout
 from suites.gitops.flow import (
+    BASE,
     FIRST_SECONDS,
     ROLLOUT_SECONDS,
     Flow,
     all_run,
     begin,
-    fetched_at,
     names_of,
     push_and_follow,
+    revision_in,
     rollout_of,
     runs_it,
     was_attempted,
@@ -37,7 +35,6 @@ from suites.gitops.flow import (
 )
 from suites.gitops.side import Side
 
-BASE = (AGENT, HELPER)
 STRATEGIES = (STRICT, SURGING)
 """Parts with other update strategies than that of BASE."""
 LOST_SECONDS = 120.0
@@ -59,39 +56,7 @@ PILE_SECONDS = 240.0
 PILE_LOOKS = 8
 
 
-# -- updates ---------------------------------------------------------------------------------
-
-
-def update(side: Side, *, killed: str = "") -> list[Rollout]:
-    """A commit reaches all nodes. The controller `killed` is killed when it has work to do:
-    source-controller after the push, kustomize-controller when the commit is fetched."""
-    first = Revision(side.name(), side.nodes)
-    begin(side, first)
-    second = replace(first, name=side.name())
-    (pushed,) = side.push([second])
-    flow = Flow(pushed.commit, pushed.time)
-    if killed == KUSTOMIZE_CONTROLLER:
-
-        def begun() -> bool:
-            flow.look(side)
-            return flow.fetched is not None
-
-        side.until("source-controller has it", begun, ROLLOUT_SECONDS)
-    killed_at = side.now() if killed else None
-    if killed:
-        side.kill(killed)
-    side.seen(
-        lambda: flow.look(side) and all_run(side, side.nodes, BASE, second.name), ROLLOUT_SECONDS
-    )
-    done = flow.applied if killed == KUSTOMIZE_CONTROLLER else fetched_at(side, pushed.commit)
-    return [
-        replace(
-            rollout_of(side, node, BASE, first.name, second.name, flow),
-            killed=killed_at,
-            work_done=done if killed else None,
-        )
-        for node in side.nodes
-    ]
+# -- a node that is unreachable ------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -255,16 +220,15 @@ def _drift(side: Side, node: str, revision: str, what: str) -> Drift:
     words = ["/edge", "pause", f"part={part}", f"revision={other}"]
     changed = {"spec": {"template": {"spec": {"containers": [{**container, "command": words}]}}}}
     made = side.now()
-    side.patch(kind, part, changed)
-    # It may be corrected before the first poll.
-    seen = {other: side.now()}
+    # It may be corrected before the first poll, so that only the answer shows it.
+    seen = {revision_in(side.patch(kind, part, changed)): side.now()}
     last: dict[str, Any] = {}
 
     def look() -> bool:
         nonlocal last
         last = side.find(kind, part) or {}
-        seen.setdefault(_revision(last), side.now())
-        return _revision(last) == revision
+        seen.setdefault(revision_in(last), side.now())
+        return revision_in(last) == revision
 
     side.seen(look, DRIFT_SECONDS + 30)
     side.seen(lambda: look() and False, SETTLED_SECONDS)
@@ -279,15 +243,11 @@ def _drift(side: Side, node: str, revision: str, what: str) -> Drift:
         seen=seen,
         generations=last["metadata"]["generation"] - before["metadata"]["generation"],
         limit_s=DRIFT_SECONDS,
-        last=_revision(last),
+        last=revision_in(last),
         runs=side.runs(node),
         ended=side.now(),
         part=part,
     )
-
-
-def _revision(daemon_set: dict[str, Any]) -> str:
-    return revision_of(daemon_set["spec"]["template"]) if daemon_set else ""
 
 
 # -- commits that are wrong ---------------------------------------------------------------------
@@ -308,12 +268,15 @@ def bad_commit(
         said = said or what_is_said(side, pushed.commit)
         return bool(said)
 
-    side.seen(looked, SAID_SECONDS if fault is not Fault.NO_IMAGE else LOOK_SECONDS)
-    side.seen(lambda: looked() and False, KEPT_SECONDS)
     names = names_of(parts)
-    revisions = {name: _revision(side.find("daemonset", name) or {}) for name in names}
-    settings = side.find("configmap", "settings") or {}
-    revisions["settings"] = settings.get("data", {}).get("revision", "")
+
+    def applied() -> bool:
+        return set(_revisions(side, names).values()) == {wrong.name}
+
+    # Only a missing image can be applied; Flux has nothing to say of it.
+    side.seen(applied if fault is Fault.NO_IMAGE else looked, SAID_SECONDS)
+    side.seen(lambda: looked() and False, KEPT_SECONDS)
+    revisions = _revisions(side, names)
     fixed = side.now()
     runs = {node: side.runs(node) for node in side.nodes}
     fix = replace(good, name=side.name())
@@ -337,6 +300,12 @@ def bad_commit(
     return evidence, [
         rollout_of(side, node, parts, good.name, fix.name, flow) for node in side.nodes
     ]
+
+
+def _revisions(side: Side, parts: Sequence[str]) -> dict[str, str]:
+    """By object in the cluster, the revision that it has."""
+    found = {name: revision_in(side.find("daemonset", name) or {}) for name in parts}
+    return {**found, "settings": revision_in(side.find("configmap", "settings") or {})}
 
 
 def _until(runs: Sequence[Run], time: float) -> tuple[Run, ...]:

@@ -43,8 +43,8 @@ class Side(Protocol):
 
     def pods(self, part: str) -> list[dict[str, Any]]: ...
 
-    def patch(self, kind: str, name: str, patch: Mapping[str, Any]) -> None:
-        """Changes an object by hand."""
+    def patch(self, kind: str, name: str, patch: Mapping[str, Any]) -> dict[str, Any]:
+        """Changes an object by hand; returns it as the API server has stored it."""
         ...
 
     def ready(self, node: str) -> bool:
@@ -67,8 +67,9 @@ class Side(Protocol):
         """The Git server accepts connections, but does not answer."""
         ...
 
-    def kill(self, controller: str) -> None:
-        """Kills a controller of Flux, which is restarted."""
+    def kill(self, controller: str) -> float:
+        """Kills a controller of Flux, which is started again; returns when, by the clock of the
+        server, which is also that of Flux and of the API server."""
         ...
 
     def end_process(self, node: str, part: str) -> None:

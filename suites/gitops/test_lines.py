@@ -9,7 +9,7 @@ from suites.conftest import Judged
 from suites.gitops.flow import ROLLOUT_SECONDS
 from suites.gitops.judging import judge_rollout
 from suites.gitops.labside import LabSide
-from suites.gitops.scenarios import update
+from suites.gitops.updates import update
 from suites.lines import each_line, over_line
 
 pytestmark = [

@@ -8,16 +8,11 @@ import pytest
 from edge_lab.addons.gitops.fleet import SURGING, Fault
 from edge_lab.addons.gitops.identities import CONTROLLERS
 from suites.conftest import Judged
-from suites.gitops.flow import ROLLOUT_SECONDS
+from suites.gitops.flow import BASE, ROLLOUT_SECONDS
 from suites.gitops.judging import judge_bad_commit, judge_drift, judge_rollout
 from suites.gitops.labside import LabSide
-from suites.gitops.scenarios import (
-    BASE,
-    bad_commit,
-    drift,
-    drift_without_git,
-    update,
-)
+from suites.gitops.scenarios import bad_commit, drift, drift_without_git
+from suites.gitops.updates import update
 
 pytestmark = [
     allure.parent_suite("GitOps"),

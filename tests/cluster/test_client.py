@@ -153,9 +153,11 @@ def test_one_object_that_is_not_taken_holds_up_no_other(
 
 
 def test_a_patch_and_labels_are_merged(api: ApiServer, kubectl: Kubectl, soon: Deadline) -> None:
-    api.answer("PATCH /api/v1/nodes/n", Answer({}))
+    stored = {"metadata": {"name": "n", "generation": 2}}
+    api.answer("PATCH /api/v1/nodes/n", Answer(stored))
     kubectl.label("node", "n", labels={"a/b": "", "c": "d"}, deadline=soon)
-    kubectl.patch("node", "n", patch={"spec": {"taints": None}}, deadline=soon)
+    patched = kubectl.patch("node", "n", patch={"spec": {"taints": None}}, deadline=soon)
+    assert patched["metadata"] == stored["metadata"]
     assert [asked.body for asked in api.asked] == [
         {"metadata": {"labels": {"a/b": "", "c": "d"}}},
         {"spec": {"taints": None}},

@@ -58,9 +58,10 @@ class NativeSide:
         words = ("pods", "-n", NAMESPACE, "-l", f"{PART_LABEL}={part}")
         return self.site.plane.kubectl.items(*words, deadline=Deadline.scaled(SECONDS))
 
-    def patch(self, kind: str, name: str, patch: Mapping[str, Any]) -> None:
+    def patch(self, kind: str, name: str, patch: Mapping[str, Any]) -> dict[str, Any]:
         words = (kind, name, "-n", NAMESPACE)
-        self.site.plane.kubectl.patch(*words, patch=patch, deadline=Deadline.scaled(SECONDS))
+        limit = Deadline.scaled(SECONDS)
+        return self.site.plane.kubectl.patch(*words, patch=patch, deadline=limit)
 
     def ready(self, node: str) -> bool:
         found = self.site.plane.kubectl.find("node", node, deadline=Deadline.scaled(SECONDS))
@@ -90,9 +91,11 @@ class NativeSide:
         with self.site.silent(GIT_SERVER):
             yield
 
-    def kill(self, controller: str) -> None:
+    def kill(self, controller: str) -> float:
         self.site.kill(controller)
+        ended = time.time()
         self.site.start(controller)
+        return ended
 
     def end_process(self, node: str, part: str) -> None:
         self.hollow[node].end_process(part)

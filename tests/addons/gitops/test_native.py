@@ -18,7 +18,7 @@ from edge_lab.addons.gitops.names import GIT_SERVER
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.topology import Timing, Topology
-from suites.gitops import interrupted, scenarios
+from suites.gitops import interrupted, scenarios, updates
 from suites.gitops.flow import ROLLOUT_SECONDS
 from suites.gitops.interrupted import judge_interrupted
 from suites.gitops.judging import (
@@ -74,7 +74,7 @@ def site(side: NativeSide) -> Site:
 
 
 def test_a_commit_reaches_each_node(side: NativeSide) -> None:
-    for rollout in scenarios.update(side):
+    for rollout in updates.update(side):
         verdict = judge_rollout(rollout, limit_s=LIMIT_SECONDS)
         assert verdict.passed, str(verdict)
         assert rollout.fetched is not None
@@ -85,7 +85,7 @@ def test_a_commit_reaches_each_node(side: NativeSide) -> None:
 def test_a_controller_that_is_killed_half_way_ends_in_the_same(
     side: NativeSide, controller: str
 ) -> None:
-    for rollout in scenarios.update(side, killed=controller):
+    for rollout in updates.update(side, killed=controller):
         verdict = judge_rollout(rollout, limit_s=LIMIT_SECONDS)
         assert verdict.passed, str(verdict)
 

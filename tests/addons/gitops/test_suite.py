@@ -18,10 +18,9 @@ from edge_lab.addons.gitops.fleet import (
     revision_of,
 )
 from edge_lab.core.yamltext import yaml_document
-from suites.gitops.evidence import BadCommit, Drift, Offline, Pods, Rollout, Texts
+from suites.gitops.evidence import Drift, Offline, Pods, Rollout, Texts
 from suites.gitops.flow import Flow
 from suites.gitops.judging import (
-    judge_bad_commit,
     judge_drift,
     judge_offline,
     judge_pods,
@@ -120,13 +119,13 @@ def test_a_revision_that_flux_never_fetched_has_no_figures() -> None:
 
 
 def test_a_controller_that_was_killed_while_it_had_work_passes() -> None:
-    killed = replace(rollout(), killed=START + 2, work_done=START + 8)
+    killed = replace(rollout(), restarted=START + 2, work_done=START + 8)
     assert judge_rollout(killed, limit_s=LIMIT).passed
 
 
 @pytest.mark.parametrize("done", [START + 1, None])
 def test_a_controller_that_had_done_its_work_is_no_evidence(done: float | None) -> None:
-    killed = replace(rollout(), killed=START + 2, work_done=done)
+    killed = replace(rollout(), restarted=START + 2, work_done=done)
     (problem,) = judge_rollout(killed, limit_s=LIMIT).problems
     assert problem.startswith("no evidence")
 
@@ -245,72 +244,15 @@ DRIFTS: dict[str, Callable[[Drift], Drift]] = {
 }
 
 
+def test_a_change_that_was_not_made_is_no_evidence() -> None:
+    calm = replace(drift(), seen={"r1": START}, generations=0, runs=(run("agent", "r1", -100),))
+    (problem,) = judge_drift(calm).problems
+    assert problem.startswith("no evidence"), problem
+
+
 @pytest.mark.parametrize("defect", DRIFTS)
 def test_each_planted_drift_turns_it_red(defect: str) -> None:
     red(judge_drift(DRIFTS[defect](drift())))
-
-
-# -- commits that are wrong ------------------------------------------------------------------------
-
-
-def bad() -> BadCommit:
-    return BadCommit(
-        node=NODE,
-        runtime=RUNTIME,
-        fault="unreadable",
-        parts=PARTS,
-        good="r1",
-        bad="r2",
-        pushed=START,
-        fixed=START + 60,
-        said="BuildFailed: it cannot be read",
-        revisions={"agent": "r1", "helper": "r1", "settings": "r1"},
-        runs=tuple(run(part, "r1", -100) for part in PARTS),
-    )
-
-
-def test_a_node_that_keeps_the_last_good_one_passes() -> None:
-    verdict = judge_bad_commit(bad())
-    assert verdict.passed, str(verdict)
-    assert value(verdict, "outage_by_a_bad_commit_unreadable") == 0
-
-
-BADS: dict[str, Callable[[BadCommit], BadCommit]] = {
-    "ended": lambda evidence: replace(
-        evidence, runs=(replace(evidence.runs[0], ended=START + 10), evidence.runs[1])
-    ),
-    "interrupted": lambda evidence: replace(
-        evidence,
-        runs=(
-            replace(evidence.runs[0], ended=START + 10),
-            run("agent", "r1", 20),
-            evidence.runs[1],
-        ),
-    ),
-    "ran": lambda evidence: replace(evidence, runs=(*evidence.runs, run("agent", "r2", 20))),
-    "half applied": lambda evidence: replace(
-        evidence, revisions={**evidence.revisions, "settings": "r2"}
-    ),
-    "nothing said": lambda evidence: replace(evidence, said=""),
-    "was not there before": lambda evidence: replace(
-        evidence,
-        good="r0",
-        revisions={},
-        runs=(*(replace(old_run, revision="r0", began=START + 1) for old_run in evidence.runs),),
-    ),
-}
-
-
-@pytest.mark.parametrize("defect", BADS)
-def test_each_planted_bad_commit_turns_it_red(defect: str) -> None:
-    verdict = judge_bad_commit(BADS[defect](bad()))
-    assert not verdict.passed, defect
-    assert len(verdict.problems) <= 2
-
-
-def test_an_outage_is_measured() -> None:
-    ended = replace(bad(), runs=(replace(bad().runs[0], ended=START + 10), bad().runs[1]))
-    assert value(judge_bad_commit(ended), "outage_by_a_bad_commit_unreadable") == 50
 
 
 # -- pods and secrets ------------------------------------------------------------------------------
