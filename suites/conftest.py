@@ -1,5 +1,5 @@
-"""Shared by all suites: verdicts are recorded and judged; `-m core` selects the core of a suite;
-tests that take hours run only when selected."""
+"""Shared by all suites: verdicts are recorded and judged; tests that take hours run only when
+selected."""
 
 from __future__ import annotations
 
@@ -11,17 +11,6 @@ from edge_lab.oracles.verdict import Verdict
 from suites.passing import all_passed
 
 LONG = "long_running"
-CORE = "core"
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers",
-        f"{CORE}: the core of its suite: a few minutes with one emulated edge node",
-    )
-    config.addinivalue_line(
-        "markers", f"{LONG}(reason): left out unless `-m {LONG}` selects it, as it takes hours"
-    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

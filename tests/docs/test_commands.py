@@ -14,7 +14,6 @@ from typer.main import get_command
 from edge_lab.cli.app import app
 from edge_lab.core.errors import EdgeLabError
 from edge_lab.faults.shorthand import parse_fault
-from suites.conftest import CORE, LONG
 from tests.docs.reading import ROOT, Page, commands, commands_of, exists, pages
 
 PAGES = [pytest.param(each, id=each.name) for each in pages()]
@@ -107,7 +106,7 @@ def test_a_wrong_target_or_variable_is_found() -> None:
 
 def wrong_in_pytest(words: list[str], config: pytest.Config) -> list[str]:
     """Options and markers that pytest does not know here, and paths that are not there."""
-    markers = {re.split("[(:]", line)[0] for line in config.getini("markers")} | {CORE, LONG}
+    markers = {re.split("[(:]", line)[0] for line in config.getini("markers")}
     missing = object()
     wrong = []
     for before, word in zip(["", *words], words, strict=False):
