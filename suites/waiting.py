@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from edge_lab.cluster.kubectl import NOT_YET
 from edge_lab.core.errors import DeadlineExceeded, LabError
@@ -15,6 +15,30 @@ from edge_lab.fixtures.outcomes import eventually, preparing
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
+
+
+SLACK_SECONDS = 30.0
+"""For the last look of a watch."""
+
+
+class Watching(Protocol):
+    """A side of a scenario that has a clock, and can wait."""
+
+    def now(self) -> float: ...
+
+    def seen(self, probe: Callable[[], Any], seconds: float) -> bool: ...
+
+
+def watch(side: Watching, seconds: float, look: Callable[[], object] = lambda: None) -> None:
+    """Calls `look` for so many seconds. They are not scaled by the speed of the machine: what is
+    watched, such as a controller's interval, goes by the clock."""
+    end = side.now() + seconds
+
+    def over() -> bool:
+        look()
+        return side.now() >= end
+
+    side.seen(over, seconds + SLACK_SECONDS)
 
 
 @dataclass(frozen=True)

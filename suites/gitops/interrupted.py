@@ -13,6 +13,7 @@ from suites.gitops.evidence import Rollout
 from suites.gitops.flow import ROLLOUT_SECONDS, Flow, begin, names_of, rollout_of, runs_it
 from suites.gitops.judging import LEAST_AWAY_SECONDS, LOOK_SECONDS, of_part, told, without
 from suites.gitops.side import Side
+from suites.waiting import watch
 
 PARTS = (AGENT, HELPER, SURGING)
 LOST_SECONDS = 120.0
@@ -59,7 +60,7 @@ def cut_during_update(side: Side, node: str) -> tuple[Interrupted, Rollout]:
     with side.cut(node):
         cut = side.now()
         side.until(f"{node} is lost", lambda: not side.ready(node), LOST_SECONDS)
-        side.seen(lambda: flow.look(side) and False, CUT_SECONDS)
+        watch(side, CUT_SECONDS, lambda: flow.look(side))
         found = Interrupted(
             node=node,
             runtime=side.runtime(node),

@@ -34,6 +34,7 @@ from suites.gitops.flow import (
     what_is_said,
 )
 from suites.gitops.side import Side
+from suites.waiting import watch
 
 STRATEGIES = (STRICT, SURGING)
 """Parts with other update strategies than that of BASE."""
@@ -194,7 +195,8 @@ def drift(side: Side, node: str, *, offline: bool = False) -> Drift:
         side.until(f"{node} is lost", lambda: not side.ready(node), LOST_SECONDS)
         found = _drift(side, node, revision.name, "by hand while offline")
     side.until(f"{node} is Ready", lambda: side.ready(node), BACK_SECONDS)
-    side.seen(lambda: False, SETTLED_SECONDS)
+    watch(side, SETTLED_SECONDS)
+    side.seen(lambda: runs_it(side, node, (AGENT,), revision.name), ROLLOUT_SECONDS)
     return replace(found, runs=side.runs(node), ended=side.now(), offline=True)
 
 
@@ -231,7 +233,7 @@ def _drift(side: Side, node: str, revision: str, what: str) -> Drift:
         return revision_in(last) == revision
 
     side.seen(look, DRIFT_SECONDS + 30)
-    side.seen(lambda: look() and False, SETTLED_SECONDS)
+    watch(side, SETTLED_SECONDS, look)
     side.seen(lambda: runs_it(side, node, (AGENT,), revision), ROLLOUT_SECONDS)
     return Drift(
         what=what,
@@ -275,7 +277,7 @@ def bad_commit(
 
     # Only a missing image can be applied; Flux has nothing to say of it.
     side.seen(applied if fault is Fault.NO_IMAGE else looked, SAID_SECONDS)
-    side.seen(lambda: looked() and False, KEPT_SECONDS)
+    watch(side, KEPT_SECONDS, looked)
     revisions = _revisions(side, names)
     fixed = side.now()
     runs = {node: side.runs(node) for node in side.nodes}
@@ -329,7 +331,7 @@ def piled_up(side: Side, node: str) -> Pods:
         side.until(f"{node} is lost", lambda: not side.ready(node), LOST_SECONDS)
         for _ in range(PILE_LOOKS):
             counts.append(len(side.pods(name)))
-            side.seen(lambda: False, PILE_SECONDS / PILE_LOOKS)
+            watch(side, PILE_SECONDS / PILE_LOOKS)
         away_s = side.now() - began
     side.until(f"{node} is Ready", lambda: side.ready(node), BACK_SECONDS)
     side.seen(lambda: len(side.pods(name)) == 1, BACK_SECONDS)

@@ -17,6 +17,7 @@ from edge_lab.oracles.models.evidence import (
 from edge_lab.oracles.models.updates import NO_SPACE
 from suites.models import scenarios
 from suites.models.side import Side
+from suites.waiting import watch
 
 FETCH_SECONDS = 180.0
 AWAY_SECONDS = 30.0
@@ -29,7 +30,7 @@ def begin(side: Side) -> tuple[str, float]:
     begin of the evidence."""
     scenarios.settle(side, BETTER)
     tag, began = scenarios.fresh(side), side.now()
-    scenarios.watch(side, scenarios.BEFORE_SECONDS)
+    watch(side, scenarios.BEFORE_SECONDS)
     return tag, began
 
 
@@ -44,7 +45,7 @@ def has_part(side: Side, node: str, tag: str, least: int = LEAST_BYTES) -> None:
 def ends_with(side: Side, node: str, tag: str) -> None:
     """Waits until it serves, or too long, and for some seconds more."""
     side.seen(lambda: scenarios.serves(side, node, tag), scenarios.ROLLOUT_SECONDS)
-    scenarios.watch(side, scenarios.BEFORE_SECONDS)
+    watch(side, scenarios.BEFORE_SECONDS)
 
 
 def cut_update(side: Side, node: str, *, reset: bool = False) -> CutUpdate:
@@ -63,7 +64,7 @@ def cut_update(side: Side, node: str, *, reset: bool = False) -> CutUpdate:
             at_cut = side.collected(node, tag)
             if reset:
                 reboots.append(scenarios.loss_of_power(side, node).reboot)
-            scenarios.watch(side, AWAY_SECONDS)
+            watch(side, AWAY_SECONDS)
             at_heal = side.collected(node, tag)
             healed = side.now()
     ends_with(side, node, tag)
@@ -146,7 +147,7 @@ def full_disk(side: Side, node: str) -> FullDisk:
             return said == NO_SPACE
 
         side.seen(is_said, scenarios.ACT_SECONDS)
-        scenarios.watch(side, AWAY_SECONDS)
+        watch(side, AWAY_SECONDS)
         left = side.collected(node, tag)
         room = side.now()
     ends_with(side, node, tag)
@@ -169,7 +170,7 @@ def missed_update(side: Side, node: str) -> tuple[MissedUpdate, Reported]:
     skipped, newest = scenarios.fresh_tags(side, 2)
     others = [other for other in side.order if other != node]
     began = side.now()
-    scenarios.watch(side, scenarios.BEFORE_SECONDS)
+    watch(side, scenarios.BEFORE_SECONDS)
     looks: list[Look] = []
 
     def look() -> Look:
@@ -190,7 +191,7 @@ def missed_update(side: Side, node: str) -> tuple[MissedUpdate, Reported]:
             return all(scenarios.serves(side, other, newest) for other in others)
 
         side.seen(others_serve, scenarios.ROLLOUT_SECONDS)
-        scenarios.watch(side, AWAY_SECONDS)
+        watch(side, AWAY_SECONDS)
         look()
         healed = side.now()
 
@@ -199,7 +200,7 @@ def missed_update(side: Side, node: str) -> tuple[MissedUpdate, Reported]:
         return side.said().complete and scenarios.serves(side, node, newest)
 
     side.seen(complete, scenarios.ROLLOUT_SECONDS)
-    scenarios.watch(side, scenarios.BEFORE_SECONDS)
+    watch(side, scenarios.BEFORE_SECONDS)
     look()
     serving = {other: scenarios.serving_tag(side, other) for other in side.order}
     missed = MissedUpdate(

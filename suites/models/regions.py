@@ -11,6 +11,7 @@ from edge_lab.oracles.models.evidence import Evidence, Halt, RegionRollout
 from suites.models import scenarios
 from suites.models.scenarios import turn_of
 from suites.models.side import Side
+from suites.waiting import watch
 
 SAMPLES = 24
 """Of the canary region: two windows of comparisons."""
@@ -59,7 +60,7 @@ def brittle_version(side: Side) -> Found:
             for node in canary:
                 side.set_point(node, scenarios.CHANGED_SETPOINT)
             side.seen(lambda: side.said().halted, scenarios.ACT_SECONDS)
-            scenarios.watch(side, AWAY_SECONDS)
+            watch(side, AWAY_SECONDS)
         finally:
             for node in canary:
                 side.set_point(node, scenarios.SETPOINT)
@@ -81,7 +82,7 @@ def region_cut_off(side: Side) -> Found:
                 scenarios.UNKNOWN_SECONDS,
             )
             side.want(tag)
-            scenarios.watch(side, AWAY_SECONDS)
+            watch(side, AWAY_SECONDS)
             healed = side.now()
         side.seen(lambda: _is_everywhere(side, tag), scenarios.ROLLOUT_SECONDS)
         return _found(side, tag, SAMPLES, began, offline=(cut, healed))
@@ -101,7 +102,7 @@ def _found(
     offline: tuple[float, float] | None = None,
     halt: Halt | None = None,
 ) -> Found:
-    scenarios.watch(side, scenarios.BEFORE_SECONDS)
+    watch(side, scenarios.BEFORE_SECONDS)
     canary, said = canary_nodes(side), side.said()
     rollout = RegionRollout(
         runtime=side.runtime(canary[0]),

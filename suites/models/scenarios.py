@@ -22,6 +22,7 @@ from edge_lab.oracles.models.evidence import (
     Turn,
 )
 from suites.models.side import Said, Side
+from suites.waiting import watch
 
 ROLLOUT_SECONDS = 420.0
 """For all nodes, one after the other, each with a fetch and a comparison."""
@@ -90,12 +91,6 @@ def fresh(side: Side) -> str:
     """A good version that no node has ever been told to serve."""
     (tag,) = fresh_tags(side, 1)
     return tag
-
-
-def watch(side: Side, seconds: float) -> None:
-    """Lets the feed ask for this long."""
-    end = side.now() + seconds
-    side.seen(lambda: side.now() >= end, seconds + 30)
 
 
 def evidence(

@@ -13,6 +13,7 @@ from edge_lab.addons.witness import running_at
 from edge_lab.cluster.labels import REGION_LABEL
 from suites.pools.evidence import Away, Change, Neighbour, Placement, Traffic
 from suites.pools.side import Side
+from suites.waiting import watch
 
 CHANGE_SECONDS = 180.0
 """Seconds from a change until it runs on an emulated node."""
@@ -117,11 +118,6 @@ def settle(side: Side) -> Configured:
         SETTLE_SECONDS,
     )
     return configured
-
-
-def watch(side: Side, seconds: float) -> None:
-    end = side.now() + seconds
-    side.seen(lambda: side.now() >= end, seconds + 30)
 
 
 # -- configurations --------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from edge_lab.oracles.models.updates import (
     judge_staged_reset,
 )
 from suites.models import interruptions, regions, scenarios
+from suites.waiting import watch
 from tests.addons.models.standin import NativeSide
 from tests.addons.models.test_native import side
 
@@ -46,7 +47,7 @@ def test_half_of_a_version_is_red(side: NativeSide) -> None:
         side.until("it serves again", lambda: side.serving(node), 60)
         began = side.now()
         scenarios.settle(side, tag)
-        scenarios.watch(side, 4)
+        watch(side, 4)
         verdict = judge_requests(scenarios.evidence(side, node, began), {BETTER, tag})
     assert any("not those of the version that they name" in problem for problem in verdict.problems)
 
