@@ -19,6 +19,7 @@ from edge_lab.addons.functions.records import (
     Records,
     parse_activations,
     parse_events,
+    parse_first_reads,
     parse_records,
 )
 from edge_lab.addons.functions.ways import Way, ways_of
@@ -88,6 +89,10 @@ class LabSide(WaitingSide):
     def events(self, node: str) -> tuple[Event, ...]:
         place = self.place(node)
         return parse_events(self._texts(node, place.source_journal, place.storm_journal))
+
+    def first_reads(self, node: str) -> tuple[int, ...]:
+        journal = self._texts(node, self.place(node).source_journal)
+        return parse_first_reads(journal, self.watched(node).device.name)
 
     def records(self, node: str) -> Records:
         place = self.place(node)

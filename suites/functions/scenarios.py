@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,11 @@ STOP_TRIES = 5
 COPY_SECONDS = 240.0
 """From a heal until all events are in the cloud: the server retries a failed source after up to
 about a minute."""
+AGAIN_SECONDS = 30.0
+"""Watched when all events are in the cloud. An event may be copied again when the source publishes
+it again, 11 s after an answer that it missed, when the broker delivers it again, after 20 s
+(AskLimit and AckWait of images/go/functions/internal/broker), or when the server asks a source
+again that was silent for 10 s."""
 STORM_SECONDS = 900.0
 BEFORE_SECONDS = 120
 """Steps this long before a scenario are included: its first event may refer to one of them."""
@@ -41,7 +47,8 @@ class Scene:
     known: dict[str, frozenset[str]] = field(default_factory=dict)
     began: dict[str, int] = field(default_factory=dict)
     clocks: dict[str, ClockBounds | None] = field(default_factory=dict)
-    blind: list[tuple[int, int]] = field(default_factory=list)
+    blind: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """By node, when it could not read its device, ns by the host's clock."""
     offline: dict[str, Evidence] = field(default_factory=dict)
     owed: dict[str, frozenset[str]] = field(default_factory=dict)
     until: dict[str, int] = field(default_factory=dict)
@@ -155,7 +162,7 @@ class Scene:
             until=until,
             clock=clock,
             asleep_s={},
-            blind=tuple(self.blind),
+            blind=(self.blind[node],) if node in self.blind else (),
             repeated=sum(id in ours for id in records.repeated),
         )
 
@@ -165,6 +172,7 @@ class Scene:
         self.all_handled()
         found = {node: self.look(node) for node in side.nodes}
         asleep = self._asleep()
+        in_cloud = self.copies_of(*found.values()) if copies else None
         for node, evidence in found.items():
             offline = self.offline.get(node)
             self.evidence[node] = replace(
@@ -173,7 +181,7 @@ class Scene:
                 owed_offline=offline.events if offline else (),
                 handled_offline=offline.handled if offline else (),
                 refused=self.refused.get(node, frozenset()),
-                copies=self.copies_of(evidence) if copies else None,
+                copies=in_cloud,
             )
 
     def _asleep(self) -> dict[str, dict[str, float | None]]:
@@ -202,16 +210,27 @@ class Scene:
                     found[node][way.name] = 0.0
         return found
 
-    def copies_of(self, evidence: Evidence) -> tuple[str, ...]:
-        """Ids of the events in the cloud, once it has all that the node has stored, or at the
-        timeout."""
-        owed = {event.id for event in evidence.events if event.stored is not None}
+    def copies_of(self, *found: Evidence) -> tuple[str, ...]:
+        """Ids of the events in the cloud, some time after it has all that the nodes have stored, or
+        at the timeout; at once if one is there twice."""
+        owed = {
+            event.id for evidence in found for event in evidence.events if event.stored is not None
+        }
+        copies: tuple[str, ...] = ()
 
         def copied() -> bool:
-            return owed <= set(self.side.copies())
+            nonlocal copies
+            copies = self.side.copies()
+            return owed <= set(copies)
+
+        def twice() -> bool:
+            return copied() and any(
+                count > 1 for id, count in Counter(copies).items() if id in owed
+            )
 
         self.side.seen(copied, COPY_SECONDS)
-        return self.side.copies()
+        self.side.seen(twice, AGAIN_SECONDS)
+        return copies
 
 
 @contextmanager
@@ -249,20 +268,6 @@ def on_line(side: Side, profile: str, each: int) -> Scene:
     with scene(side, copies=True) as found, side.line(profile):
         found.until_crossed(each)
         found.all_handled()
-    return found
-
-
-def reset_while_offline(side: Side) -> Scene:
-    """Uplinks are cut, and nodes lose power just after an event. Links are healed when events that
-    crossed after the boot are handled."""
-    with scene(side, copies=True) as found, side.offline():
-        found.until_crossed(1)
-        off = side.now()
-        side.reset()
-        found.until_crossed(1)
-        found.blind.append((off, side.now()))
-        found.all_handled(ways=woken_offline(side))
-        found.offline = {node: found.look(node) for node in side.nodes}
     return found
 
 

@@ -10,7 +10,8 @@ from suites.conftest import Judged
 from suites.functions.conftest import SceneOf
 from suites.functions.judging import judge_copies, judge_events, judge_offline, judge_source
 from suites.functions.parameters import each_way
-from suites.functions.scenarios import offline, reset_while_offline
+from suites.functions.powerloss import reset_while_offline
+from suites.functions.scenarios import offline
 
 pytestmark = [
     allure.parent_suite("Functions"),

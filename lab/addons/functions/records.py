@@ -96,6 +96,18 @@ def parse_events(text: str) -> tuple[Event, ...]:
     return tuple(found.values())
 
 
+def parse_first_reads(text: str, device: str) -> tuple[int, ...]:
+    """When a source had read the device for the first time after each of its starts."""
+    found: list[int] = []
+
+    def take(line: dict[str, Any]) -> None:
+        if line["what"] == "reads" and line["device"] == device:
+            found.append(int(line["time"]))
+
+    _each(text, "a source's journal", take)
+    return tuple(found)
+
+
 def parse_records(text: str) -> Records:
     """The records in the concatenated logs of functions."""
     began: dict[tuple[str, int], int] = {}

@@ -36,6 +36,7 @@ from edge_lab.addons.functions.records import (
     Records,
     parse_activations,
     parse_events,
+    parse_first_reads,
     parse_records,
 )
 from edge_lab.addons.functions.ways import OWN_WAYS, PROCESS, WAYS, Way
@@ -224,6 +225,9 @@ class Site:
 
     def events(self, node: str) -> tuple[Event, ...]:
         return parse_events(self._text(self.edge.source_journal, self.edge.storm_journal))
+
+    def first_reads(self, node: str) -> tuple[int, ...]:
+        return parse_first_reads(self._text(self.edge.source_journal), "boiler")
 
     def records(self, node: str) -> Records:
         return parse_records(self._text(*(self.edge.records(way.name) for way in self.ways)))

@@ -12,7 +12,7 @@ import pytest
 from edge_lab.addons.functions.limits import LIMITS
 from edge_lab.addons.functions.parts import activator_command
 from edge_lab.addons.functions.ways import OWN_WAYS, PROCESS
-from suites.functions import scenarios
+from suites.functions import powerloss, scenarios
 from suites.functions.judging import (
     judge_asleep,
     judge_copies,
@@ -86,7 +86,7 @@ def test_a_silent_cloud_holds_up_no_event_and_has_all_after_the_heal(site: Site)
 
 
 def test_a_reset_while_offline_loses_no_event(site: Site) -> None:
-    scene = scenarios.reset_while_offline(site)
+    scene = powerloss.reset_while_offline(site)
     each_once(scene)
     verdict = judge_source(scene.evidence[NODE], LIMIT)
     assert verdict.passed, str(verdict)

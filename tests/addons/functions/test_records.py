@@ -18,6 +18,7 @@ from edge_lab.addons.functions.records import (
     Handled,
     parse_activations,
     parse_events,
+    parse_first_reads,
     parse_records,
 )
 from edge_lab.core.errors import LabError
@@ -51,6 +52,15 @@ def test_events_are_those_that_crossed_with_when_they_were_stored() -> None:
     first, second = parse_events(text(looks, crossed(1), stored(1), rearmed, crossed(9)))
     assert (first.seq, first.stored) == (1, 2001)
     assert (second.seq, second.stored) == (9, None)
+
+
+def test_first_reads_are_those_of_one_device() -> None:
+    reads = [{"what": "reads", "time": time, "device": "boiler"} for time in (3, 7)]
+    other = {"what": "reads", "time": 5, "device": "press"}
+    looks = {"what": "looks", "time": 1}
+    journal = text(looks, reads[0], crossed(1), other, stored(1), looks, reads[1])
+    assert parse_first_reads(journal, "boiler") == (3, 7)
+    assert [event.seq for event in parse_events(journal)] == [1]
 
 
 def test_an_event_that_is_stored_again_was_stored_the_first_time() -> None:

@@ -48,13 +48,15 @@ type Config struct {
 	RestartAfterMs int      `json:"restart_after_ms,omitempty"`
 }
 
-// Line is one of the journal: `looks` when the source begins, `crossed`, `rearmed`, and `stored` when
-// the broker has an event.
+// Line is one of the journal: `looks` when the source begins, `reads` when it has read a device for the
+// first time since then, `crossed`, `rearmed`, and `stored` when the broker has an event.
 type Line struct {
 	What string `json:"what"`
 	Time int64  `json:"time"`
 	// Limit is the name of a limit, for `rearmed`.
 	Limit string `json:"limit,omitempty"`
+	// Device is what was read.
+	Device string `json:"device,omitempty"`
 	// ID is that of the event that is stored.
 	ID    string        `json:"id,omitempty"`
 	Event *events.Event `json:"event,omitempty"`
@@ -92,9 +94,7 @@ func Run(ctx context.Context, c Config) error {
 		return err
 	}
 	defer connection.Close()
-	if err := s.log.Add(Line{What: "looks", Time: time.Now().UnixNano()}); err != nil {
-		slog.Warn("cannot be noted", "error", err)
-	}
+	s.note(Line{What: "looks", Time: time.Now().UnixNano()})
 	unanswered := &silence{config: c, connection: connection}
 	sent := make(chan struct{})
 	go func() {
@@ -124,6 +124,15 @@ func Run(ctx context.Context, c Config) error {
 			s.see(ctx, one)
 		}
 	}
+}
+
+// note adds a line about the source itself to the journal, and says whether it could.
+func (s *Source) note(line Line) bool {
+	err := s.log.Add(line)
+	if err != nil {
+		slog.Warn("cannot be noted", "what", line.What, "error", err)
+	}
+	return err == nil
 }
 
 // recover takes up what the journal says: limits that are armed, and events that are not stored.
@@ -172,9 +181,10 @@ type sight struct {
 
 func (s *Source) read(ctx context.Context, device Device, seen chan<- sight) {
 	wait := firstWait
-	said := ""
+	said, noted := "", false
 	for ctx.Err() == nil {
-		err := s.connection(ctx, device, seen, func() {
+		err := s.connection(ctx, device, seen, func(at time.Time) {
+			noted = noted || s.note(Line{What: "reads", Time: at.UnixNano(), Device: device.Name})
 			if said != "" {
 				slog.Info("device is back", "device", device.Name)
 			}
@@ -195,7 +205,7 @@ func (s *Source) read(ctx context.Context, device Device, seen chan<- sight) {
 	}
 }
 
-func (s *Source) connection(ctx context.Context, device Device, seen chan<- sight, works func()) error {
+func (s *Source) connection(ctx context.Context, device Device, seen chan<- sight, works func(time.Time)) error {
 	client, err := modbus.NewClient(&modbus.ClientConfiguration{
 		URL: "tcp://" + device.Address, Timeout: readLimit, Logger: log.New(io.Discard, "", 0),
 	})
@@ -228,7 +238,7 @@ func (s *Source) connection(ctx context.Context, device Device, seen chan<- sigh
 		if len(block) != int(last)+1 {
 			return fmt.Errorf("%d registers instead of %d", len(block), last+1)
 		}
-		works()
+		works(at)
 		seq := uint64(block[0])<<16 | uint64(block[1])
 		for _, limit := range limits {
 			select {
