@@ -15,6 +15,7 @@ from edge_lab.core.errors import LabError
 from edge_lab.oracles.scheduling.clock import ClockBounds
 from suites.functions.evidence import Evidence, Orphan, Storm
 from suites.functions.side import Side
+from suites.waiting import SLACK_SECONDS
 
 CROSS_SECONDS = 60.0
 """For one crossing, which occurs about every twenty seconds."""
@@ -229,7 +230,8 @@ class Scene:
             )
 
         self.side.seen(copied, COPY_SECONDS)
-        self.side.seen(twice, AGAIN_SECONDS)
+        end = self.side.now() + round(AGAIN_SECONDS * NANOSECONDS)
+        self.side.seen(lambda: twice() or self.side.now() >= end, AGAIN_SECONDS + SLACK_SECONDS)
         return copies
 
 
