@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edge_lab.fixtures.outcomes import NoEvidence
-from edge_lab.oracles.verdict import Judged
+from edge_lab.oracles.verdict import NO_EVIDENCE, Judged
 
 
 def all_passed(verdicts: Sequence[Judged]) -> None:
@@ -18,3 +18,10 @@ def all_passed(verdicts: Sequence[Judged]) -> None:
     if failed and all(verdict.shows_nothing for verdict in failed):
         raise NoEvidence(text)
     assert not failed, text
+
+
+def nothing_wrong(problem: str) -> None:
+    """Fails the test if there is a problem; by `NoEvidence` if it shows nothing."""
+    if problem.startswith(NO_EVIDENCE):
+        raise NoEvidence(problem)
+    assert not problem, problem

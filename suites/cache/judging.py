@@ -65,7 +65,7 @@ SLACK = 4 * MIB
 def wrong_resumption(seen: Resumed) -> str:
     """The pull was not interrupted half-way, or it was not resumed."""
     if not 0.2 * seen.whole < seen.before < 0.9 * seen.whole * OVERHEAD:
-        return f"interrupted at {seen.before} of {seen.whole} bytes: no evidence of a resumed pull"
+        return f"no evidence: interrupted at {seen.before} of {seen.whole} bytes"
     least = (seen.whole - seen.before) * 0.9 - SLACK
     if seen.after < least:
         return f"only {seen.after} bytes were received after it: the rest came from elsewhere"
@@ -104,7 +104,7 @@ class Filled:
 def wrong_eviction(seen: Filled) -> str:
     """It exceeded its limit, evicted nothing or everything, or affected what runs."""
     if seen.asked <= seen.limit:
-        return f"{seen.asked} bytes fit into {seen.limit}: no evidence"
+        return f"no evidence: {seen.asked} bytes fit into {seen.limit}"
     if seen.held > seen.limit:
         return f"{seen.held} bytes held, {seen.limit} are the limit"
     if seen.held < seen.limit / 3:
@@ -112,7 +112,7 @@ def wrong_eviction(seen: Filled) -> str:
     if seen.restarted:
         return "a container was stopped while the cache evicted"
     if not seen.evicted:
-        return "the image of the container was not evicted from the cache: no evidence"
+        return "no evidence: the image of the container was not evicted from the cache"
     if not seen.starts_again:
         return "a container whose image was evicted from the cache does not start again"
     return ""
@@ -148,8 +148,8 @@ def wrong_refusal(seen: Refused) -> str:
     damaged = seen.sent == seen.whole if seen.how == "poisoned" else 0 < seen.sent < seen.whole
     if seen.status != 200 or seen.unchanged or not damaged:
         return (
-            f"the cache serves no {seen.how} layer, but {seen.sent} of {seen.whole} bytes with "
-            f"status {seen.status}: no evidence"
+            f"no evidence: the cache serves no {seen.how} layer, but {seen.sent} of {seen.whole} "
+            f"bytes with status {seen.status}"
         )
     if not seen.said:
         return f"a {seen.how} layer was accepted"
@@ -185,7 +185,7 @@ def wrong_full_disk(seen: Full) -> str:
     """The full disk affected no pull, gave no clear reason, or cost content that was cached; or the
     pull did not go on, or left something damaged."""
     if seen.pulled:
-        return "the image was pulled while the disk was full: no evidence"
+        return "no evidence: the image was pulled while the disk was full"
     if not NO_ROOM.search(seen.said):
         return f"no message names the full disk: {seen.said or 'no message'}"
     if not seen.served:
@@ -195,7 +195,7 @@ def wrong_full_disk(seen: Full) -> str:
             said = start.said or "no message"
             return f"{what} was not started within {start.seconds:.0f} s of room: {said}"
     if not seen.fetched:
-        return "the cached image was started without a pull: no evidence"
+        return "no evidence: the cached image was started without a pull"
     if seen.damaged:
         return f"the cache does not serve unchanged: {', '.join(sorted(seen.damaged))}"
     return ""
@@ -218,7 +218,7 @@ def wrong_reads(reads: Sequence[Read], sha256: str, *, hits_after: int) -> str:
             return f"read {number} returned different content"
     late = [read for read in reads[hits_after:] if read.cache != "HIT"]
     if not reads[hits_after:]:
-        return "nothing was read twice: no evidence"
+        return "no evidence: nothing was read twice"
     return f"{len(late)} reads were not cache hits" if late else ""
 
 
@@ -227,7 +227,7 @@ def wrong_collection(
 ) -> str:
     """The kubelet removed the pinned image, or did not remove the other one."""
     if not {pinned, other} <= set(before):
-        return "one of the images was not present before: no evidence"
+        return "no evidence: one of the images was not present before"
     if other in after:
         return f"{other} is still present: nothing was collected"
     return "" if pinned in after else f"{pinned} was removed, though it is pinned"

@@ -17,6 +17,7 @@ from edge_lab.measuring.percentile import percentile
 from suites.cache.judging import wrong_reads
 from suites.cache.onnode import CacheNode
 from suites.edges import uplink
+from suites.passing import nothing_wrong
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -92,7 +93,7 @@ def test_data_is_read_from_the_cache(
     assert all(read.sha256 == data.sha256 for read in direct)
     for seen, hits_after in ((reads, 1), (silent, 0)):
         wrong = wrong_reads(seen, data.sha256, hits_after=hits_after)
-        assert not wrong, wrong
+        nothing_wrong(wrong)
     assert came < data.mib * 1024 * 1024, (
         f"{came} bytes were received over the uplink for cached data"
     )

@@ -16,7 +16,7 @@ from edge_lab.faults.kinds import Cut, Drop, Reboot
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.nodes import LabNode
-from edge_lab.fixtures.outcomes import eventually, preparing
+from edge_lab.fixtures.outcomes import NoEvidence, eventually, preparing
 from suites.cache.judging import wrong_starts
 from suites.cache.objects import APP, image_named, image_pod
 from suites.cache.onnode import CacheNode
@@ -123,7 +123,8 @@ def test_cached_images_start_while_the_cloud_is_silent(
         )
     allure.attach("\n".join(f"{pod}: {start}" for pod, start in seen.items()), "container starts")
     assert wrong_starts(seen, good) == {}
-    assert fetched, f"cached-{name} was started without a pull: no evidence"
+    if not fetched:
+        raise NoEvidence(f"cached-{name} was started without a pull")
     assert all(started for started, _ in healed.values()), healed
 
 
@@ -177,4 +178,5 @@ def test_a_cache_that_was_restarted_offline_serves(
     )
     assert serves, f"{CACHE_UNIT} does not run"
     assert started, f"{pod} is not running; messages about its image: {said or 'none'}"
-    assert fetched, f"{pod} was started without a pull: no evidence"
+    if not fetched:
+        raise NoEvidence(f"{pod} was started without a pull")

@@ -37,6 +37,7 @@ from suites.cache.objects import APP, image_named, image_pod
 from suites.cache.onnode import CacheNode
 from suites.cache.watching import seen_within, watch_starts
 from suites.edges import edges, uplink
+from suites.passing import nothing_wrong
 from suites.pods import running_pods
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def test_a_pull_that_is_cut_goes_on_where_it_was(
             node.end_pull()
         cut = node.received(link)
     seen = pulled_in_parts(node, image, link, began, cut, measure)
-    assert not (wrong := wrong_resumption(seen)), wrong
+    nothing_wrong(wrong_resumption(seen))
 
 
 @pytest.mark.scenario("cache killed during a pull")
@@ -158,7 +159,7 @@ def test_a_pull_whose_cache_is_killed_goes_on_where_it_was(
         seen_within(time_limit(END_SECONDS), node.pull_has_ended, 2.0)
         node.end_pull()
     seen = pulled_in_parts(node, image, link, began, killed, measure)
-    assert not (wrong := wrong_resumption(seen)), wrong
+    nothing_wrong(wrong_resumption(seen))
     # Of what was being written, a slice for each connection is lost.
     assert left >= held - SLACK, f"the cache had {held} bytes before the kill, {left} after it"
 
@@ -208,7 +209,7 @@ def test_nodes_of_a_site_share_what_one_has_pulled(
     assert not trouble, trouble
     assert refused in (502, 504), f"a layer that no node has was answered with {refused}"
     wrong = wrong_sharing(came[uplink(lab, second.name)], came[site], shared.bytes)
-    assert not wrong, wrong
+    nothing_wrong(wrong)
 
 
 @pytest.mark.scenario("cache full")
@@ -259,7 +260,7 @@ def test_the_cache_evicts_within_its_limit(
             evidence=f"files below the limit of {limit // MIB} MiB",
         )
         wrong = wrong_eviction(Filled(asked[store], held[store], limit, restarted, again, evicted))
-        assert not wrong, f"{store}: {wrong}"
+        nothing_wrong(wrong and f"{wrong} ({store})")
 
 
 @contextlib.contextmanager
@@ -279,7 +280,7 @@ def damaged(node: CacheNode, image: LabImage, how: str, limit: Deadline) -> Iter
         trouble = node.pull(image, seconds=REFUSED_SECONDS)
         unchanged = digest == image.own_digest
         seen = Refused(how, image.bytes, status, sent, unchanged, trouble)
-        assert not (wrong := wrong_refusal(seen)), wrong
+        nothing_wrong(wrong_refusal(seen))
         yield
     finally:
         node.forget(image)

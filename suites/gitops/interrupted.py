@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from edge_lab.addons.gitops.fleet import AGENT, HELPER, SURGING, Revision
 from edge_lab.addons.witness import Run, running_at
@@ -20,7 +19,7 @@ LOST_SECONDS = 120.0
 CUT_SECONDS = 45.0
 """Seconds to watch the node after it is lost."""
 BACK_SECONDS = 240.0
-EVIDENCE = "processes on the node, and the pods of its DaemonSets"
+EVIDENCE = "processes on the node"
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,8 @@ class Interrupted:
     previous: str
     revision: str
     begun: float | None
-    """When the update of the node was first seen to have begun; None if never."""
+    """When a process on the node was first seen to have ended or started for the update; None if
+    never."""
     cut: float
     """When the link was cut."""
     ended: float
@@ -44,17 +44,20 @@ class Interrupted:
 
 
 def cut_during_update(side: Side, node: str) -> tuple[Interrupted, Rollout]:
-    """Pushes a revision, and cuts the node off when the first of its pods is replaced; heals."""
+    """Pushes a revision, and cuts the node off when the first of its processes is replaced;
+    heals."""
     first = Revision(side.name(), side.nodes, PARTS)
     begin(side, first)
-    before = _pods_on(side, node)
     second = replace(first, name=side.name())
     (pushed,) = side.push([second])
     flow = Flow(pushed.commit, pushed.time)
 
     def has_begun() -> bool:
-        flow.look(side)
-        return bool(before - _pods_on(side, node))
+        return any(
+            run.revision == second.name
+            or (run.revision == first.name and (run.ended or 0.0) >= pushed.time)
+            for run in side.runs(node)
+        )
 
     begun = side.now() if side.seen(has_begun, ROLLOUT_SECONDS) else None
     with side.cut(node):
@@ -79,16 +82,6 @@ def cut_during_update(side: Side, node: str) -> tuple[Interrupted, Rollout]:
     return found, replace(back, expected=healed)
 
 
-def _pods_on(side: Side, node: str) -> set[str]:
-    """The pods of all parts on the node that are not being deleted."""
-    pods: list[dict[str, Any]] = [pod for part in PARTS for pod in side.pods(part.name)]
-    return {
-        pod["metadata"]["uid"]
-        for pod in pods
-        if pod["spec"].get("nodeName") == node and "deletionTimestamp" not in pod["metadata"]
-    }
-
-
 def judge_interrupted(found: Interrupted) -> Verdict:
     """Whether the node ran nothing but the two revisions, each new part started at most once, and
     surging parts were always there. Other parts may be absent: their old pod is removed first, so
@@ -99,11 +92,8 @@ def judge_interrupted(found: Interrupted) -> Verdict:
         problems.append(f"no evidence: the node was cut off for {away:.0f} s")
     if found.begun is None:
         problems.append("no evidence: the update did not begin before the cut")
-    before = {
-        part: running_at(of_part(found.runs, part), part, found.begun or found.cut)
-        for part in found.parts
-    }
-    if all(set(revisions) == {found.revision} for revisions in before.values()):
+    at_cut = [running_at(found.runs, part, found.cut) for part in found.parts]
+    if all(set(revisions) == {found.revision} for revisions in at_cut):
         problems.append("no evidence: the update was complete before the cut")
     since = min(found.begun or found.cut, found.cut)
     absent: dict[str, float] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
@@ -60,7 +61,9 @@ def judge_rollout(rollout: Rollout, *, limit_s: float) -> Verdict:
         wrong = sorted({run.revision for run in runs} & set(rollout.never))
         if wrong:
             problems.append(f"{part} ran {', '.join(wrong)}, which must not run there")
-    if rollout.restarted is not None and (rollout.work_done or 0.0) < rollout.restarted:
+    if rollout.restarted is not None and rollout.work_done is None:
+        problems.append("the killed controller has not done its work")
+    elif (rollout.work_done or 0.0) < (rollout.restarted or 0.0):
         problems.append("no evidence: the controller had done its work when it was killed")
     reason = "it was not seen"
     running = max(started) if len(started) == len(rollout.parts) else None
@@ -97,12 +100,13 @@ def judge_surge(back: Rollout, part: str) -> Verdict:
     first = first_run(runs, part, back.revision)
     if running_at(runs, part, healed) != (back.previous,):
         problems.append(f"no evidence: {part} did not run {back.previous} alone at the heal")
-    if first is None:
+    elif first is None:
         problems.append(f"no evidence: {part} never ran {back.revision}")
+    else:
+        (old,) = (run for run in runs if run.began <= healed < (run.ended or math.inf))
+        if old.ended is not None and old.ended <= first.began:
+            problems.append(f"{part} ended before {back.revision} had started")
     absent = without(runs, {back.previous, back.revision}, healed, back.observed_at)
-    old = [run.ended for run in runs if run.revision == back.previous]
-    if first is not None and any(ended is not None and ended <= first.began for ended in old):
-        problems.append(f"{part} ended before {back.revision} had started")
     measure = _measure("surging part absent", round(absent, 1), "s", back.node, label=AFTER_HEAL)
     return Verdict(back.node, back.runtime, tuple(problems), (measure,), told(runs, healed))
 

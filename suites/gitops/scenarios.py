@@ -116,8 +116,9 @@ def away(
                 rollout_of(side, other, (STRICT,), first.name, last.name, flow) for other in others
             ]
         if reset:
+            off = side.now()
             side.reset(node)
-            side.seen(lambda: runs_it(side, node, parts, first.name), RESET_SECONDS)
+            side.seen(lambda: _run_since(side, node, parts, first.name, off), RESET_SECONDS)
         ended, received = side.now(), side.received(node)
         offline = Offline(
             node=node,
@@ -150,6 +151,14 @@ def away(
             for part in STRATEGIES
         }
     return Away(offline, tuple(online), tuple(held), back, others_back)
+
+
+def _run_since(side: Side, node: str, parts: Sequence[Part], revision: str, since: float) -> bool:
+    """Whether the node runs this revision of all parts, and started each since then."""
+    running = [run for run in side.runs(node) if run.ended is None and run.began > since]
+    return {part.name for part in parts} <= {
+        run.part for run in running if run.revision == revision
+    }
 
 
 def ended_by_hand(side: Side, node: str) -> Offline:

@@ -45,7 +45,7 @@ class Health:
         if self.kills:
             found.append(f"the server's kernel has killed {self.kills} processes")
         if self.rebooted:
-            found.append("the server has booted anew")
+            found.append("the server was rebooted")
         if self.restarts:
             found.append(f"units of the server were restarted {self.restarts} times")
         return tuple(found)

@@ -81,8 +81,8 @@ class Watched:
             not_ready=self._not_ready(),
             # Not for a truncated log.
             kills=max(0, kills - self._kills),
-            # systemd counts from each boot.
-            restarts=units.restarts - (0 if rebooted else self._units.restarts),
+            # systemd counts from each boot, and from 0 again after a manual start.
+            restarts=max(0, units.restarts - (0 if rebooted else self._units.restarts)),
             rebooted=rebooted,
             unanswered=tuple(dict.fromkeys(unanswered)),
         )

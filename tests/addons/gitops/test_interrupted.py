@@ -50,9 +50,9 @@ INTERRUPTIONS: dict[str, Callable[[Interrupted], Interrupted]] = {
     "complete before": lambda evidence: replace(
         evidence,
         runs=(
-            *(replace(each_run, ended=START + 19) for each_run in evidence.runs[:2]),
-            run("agent", "r2", 19),
-            run("surging", "r2", 19),
+            *(replace(each_run, ended=START + 21) for each_run in evidence.runs[:2]),
+            run("agent", "r2", 21),
+            run("surging", "r2", 21),
         ),
     ),
     "surging absent": lambda evidence: replace(

@@ -123,11 +123,15 @@ def test_a_controller_that_was_killed_while_it_had_work_passes() -> None:
     assert judge_rollout(killed, limit_s=LIMIT).passed
 
 
-@pytest.mark.parametrize("done", [START + 1, None])
-def test_a_controller_that_had_done_its_work_is_no_evidence(done: float | None) -> None:
-    killed = replace(rollout(), restarted=START + 2, work_done=done)
-    (problem,) = judge_rollout(killed, limit_s=LIMIT).problems
-    assert problem.startswith("no evidence")
+def test_a_controller_that_had_done_its_work_is_no_evidence() -> None:
+    killed = replace(rollout(), restarted=START + 2, work_done=START + 1)
+    assert judge_rollout(killed, limit_s=LIMIT).shows_nothing
+
+
+def test_a_controller_that_never_did_its_work_after_a_kill_is_red() -> None:
+    verdict = judge_rollout(replace(rollout(), restarted=START + 2), limit_s=LIMIT)
+    red(verdict)
+    assert not verdict.shows_nothing
 
 
 # -- out of reach ----------------------------------------------------------------------------------
