@@ -97,7 +97,9 @@ def test_a_node_that_was_away_goes_to_the_newest_and_holds_up_the_default_strate
     offline = judge_offline(found.offline)
     # The time that it takes is the hollow node's, not a boot's: it may be short.
     assert [
-        problem for problem in offline.problems if not problem.startswith("no evidence: it was")
+        problem
+        for problem in offline.problems
+        if not problem.startswith("no evidence: the node was offline")
     ] == []
     for rollout in found.online:
         verdict = judge_rollout(rollout, limit_s=LIMIT_SECONDS)
@@ -131,7 +133,9 @@ def test_a_node_that_was_reset_while_offline_goes_to_the_newest(side: NativeSide
     found = scenarios.away(side, NODES[1], reset=True)
     offline = judge_offline(found.offline)
     assert [
-        problem for problem in offline.problems if not problem.startswith("no evidence: the node")
+        problem
+        for problem in offline.problems
+        if not problem.startswith("no evidence: the node was offline")
     ] == []
     verdict = judge_rollout(found.back, limit_s=LIMIT_SECONDS)
     assert verdict.passed, str(verdict)
