@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -22,9 +23,7 @@ SLACK_SECONDS = 30.0
 
 
 class Watching(Protocol):
-    """A side of a scenario that has a clock, and can wait."""
-
-    def now(self) -> float: ...
+    """A side of a scenario that can wait."""
 
     def seen(self, probe: Callable[[], Any], seconds: float) -> bool: ...
 
@@ -32,11 +31,11 @@ class Watching(Protocol):
 def watch(side: Watching, seconds: float, look: Callable[[], object] = lambda: None) -> None:
     """Calls `look` for so many seconds. They are not scaled by the speed of the machine: what is
     watched, such as a controller's interval, goes by the clock."""
-    end = side.now() + seconds
+    end = time.monotonic() + seconds
 
     def over() -> bool:
         look()
-        return side.now() >= end
+        return time.monotonic() >= end
 
     side.seen(over, seconds + SLACK_SECONDS)
 

@@ -35,11 +35,12 @@ def wrong_clocks(side: Side, seconds: float) -> Scene:
         with ExitStack() as corrected:
             for node in side.nodes:
                 corrected.enter_context(_set(found, node, seconds))
+            wrong_since = side.now()
             found.until_crossed(1)
             found.all_handled()
             found.offline = {node: found.look(node) for node in side.nodes}
             for node in side.nodes:
-                jumps[node] = Jump(seconds, found.clocks[node], found.clock_of(node))
+                jumps[node] = Jump(seconds, found.clocks[node], found.clock_of(node), wrong_since)
         found.until_crossed(1)
     for node, evidence in found.evidence.items():
         # No offset of the clock holds for the whole scenario.
@@ -84,12 +85,13 @@ def after_jump(evidence: Evidence, verdict: Verdict) -> Verdict:
 
 
 def read_meanwhile(evidence: Evidence) -> tuple[Event, ...]:
-    """The events that crossed before the correction and whose time of reading shows that the clock
-    was wrong: it differs from the device's step in the ground truth."""
+    """The events that crossed between the last setting of clocks and the correction, and whose time
+    of reading shows that the clock was wrong: it differs from the device's step in the ground
+    truth."""
     jump = evidence.jump
     if jump is None or jump.before is None:
         return ()
-    shown = {step.seq: step.time for step in evidence.steps}
+    shown = {step.seq: step.time for step in evidence.steps if step.time >= jump.wrong_since}
     least = abs(jump.seconds) / 2 * NANOSECONDS
     return tuple(
         event

@@ -58,6 +58,9 @@ class Jump:
     before: ClockBounds | None
     during: ClockBounds | None
     """Just before the clock was corrected. None if it could not be determined."""
+    wrong_since: int
+    """From when on the clocks of all nodes were wrong, in the last attempt to set them; ns by the
+    host's clock."""
 
     @property
     def moved_s(self) -> float | None:

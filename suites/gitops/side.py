@@ -68,8 +68,9 @@ class Side(Protocol):
         ...
 
     def kill(self, controller: str) -> float:
-        """Kills a controller of Flux, which is started again; returns when, by the clock of the
-        server, which is also that of Flux and of the API server."""
+        """Kills a controller of Flux, which is started again. Returns a time between its end and
+        its new start, by the clock of the server, which is also that of Flux and of the API
+        server."""
         ...
 
     def end_process(self, node: str, part: str) -> None:

@@ -39,7 +39,7 @@ def jumped(seconds: int) -> Evidence:
         owed_offline=events,
         handled_offline=whole.handled,
         clock=None,
-        jump=Jump(seconds, bounds(0), bounds(seconds)),
+        jump=Jump(seconds, bounds(0), bounds(seconds), wrong_since=0),
     )
 
 
@@ -85,11 +85,11 @@ def test_a_function_that_another_event_can_have_stopped_is_no_evidence(orphan: O
     "jump",
     [
         None,
-        Jump(HOUR, None, bounds(HOUR)),
-        Jump(HOUR, bounds(0), None),
-        Jump(HOUR, bounds(0), bounds(0)),
-        Jump(HOUR, bounds(0), bounds(-HOUR)),
-        Jump(HOUR, bounds(0), bounds(HOUR / 2)),
+        Jump(HOUR, None, bounds(HOUR), wrong_since=0),
+        Jump(HOUR, bounds(0), None, wrong_since=0),
+        Jump(HOUR, bounds(0), bounds(0), wrong_since=0),
+        Jump(HOUR, bounds(0), bounds(-HOUR), wrong_since=0),
+        Jump(HOUR, bounds(0), bounds(HOUR / 2), wrong_since=0),
     ],
     ids=["none", "before unknown", "during unknown", "not set", "wrong way", "half"],
 )
@@ -103,6 +103,15 @@ def test_a_clock_that_was_not_seen_to_be_wrong_is_no_evidence(jump: Jump | None)
         assert verdict.problems[0].startswith("no evidence"), str(verdict)
 
 
+def test_an_event_of_an_earlier_attempt_does_not_count() -> None:
+    found = jumped(HOUR)
+    last = max(step.time for step in found.steps)
+    assert found.jump is not None
+    again = replace(found, jump=replace(found.jump, wrong_since=last + 1))
+    assert read_meanwhile(again) == ()
+    assert judge_meanwhile(again, "pod").shows_nothing
+
+
 def test_events_whose_times_do_not_show_the_jump_are_no_evidence() -> None:
     """The clock was wrong, but no event crossed meanwhile."""
     found = replace(jumped(HOUR), owed_offline=evidence().events)
@@ -111,6 +120,6 @@ def test_events_whose_times_do_not_show_the_jump_are_no_evidence() -> None:
 
 
 def test_a_clock_moves_by_the_difference_of_its_offsets() -> None:
-    jump = Jump(HOUR, bounds(0), bounds(HOUR))
+    jump = Jump(HOUR, bounds(0), bounds(HOUR), wrong_since=0)
     assert jump.moved_s == pytest.approx(HOUR)
     assert jump.error_s == pytest.approx(1.0)
