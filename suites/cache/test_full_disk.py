@@ -44,7 +44,7 @@ PART_SECONDS = 240.0
 SAID_SECONDS = 240.0
 """Seconds until a pull fails for lack of room, with another attempt before it."""
 KEPT_SECONDS = 30.0
-"""nginx looks every ten seconds what it must remove."""
+"""nginx checks its limits every ten seconds."""
 START_SECONDS = 150.0
 AGAIN_SECONDS = 420.0
 """Kubernetes' maximum back-off between two pulls, 300 s, and a start."""
