@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -303,3 +304,7 @@ class CacheNode:
     def received(self, link: str) -> int:
         """Bytes that the node received over one of its links, as counted by the fabric."""
         return self.lab.fabric.link(link).counters.rx.bytes
+
+
+Nodes = Callable[[str], CacheNode]
+"""The fixture `cache_node`: a node by its name."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import allure
@@ -15,7 +14,7 @@ from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.measuring.percentile import percentile
 from suites.cache.judging import wrong_reads
-from suites.cache.onnode import CacheNode
+from suites.cache.onnode import Nodes
 from suites.edges import uplink
 from suites.passing import nothing_wrong
 
@@ -34,8 +33,6 @@ LINES = (
     pytest.param("geo", marks=pytest.mark.scenario("data sets over a satellite line"), id="geo"),
 )
 """Profiles of the uplink: one is slow, the other fast with a round trip of 600 ms."""
-
-Nodes = Callable[[str], CacheNode]
 
 
 def ranks_of(count: int) -> tuple[int, ...]:
@@ -92,8 +89,7 @@ def test_data_is_read_from_the_cache(
             )
     assert all(read.sha256 == data.sha256 for read in direct)
     for seen, hits_after in ((reads, 1), (silent, 0)):
-        wrong = wrong_reads(seen, data.sha256, hits_after=hits_after)
-        nothing_wrong(wrong)
+        nothing_wrong(wrong_reads(seen, data.sha256, hits_after=hits_after))
     assert came < data.mib * 1024 * 1024, (
         f"{came} bytes were received over the uplink for cached data"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually, preparing
 from suites.cache.judging import NO_ROOM, Full, Start, wrong_full_disk
 from suites.cache.objects import APP, image_named, image_pod
-from suites.cache.onnode import CacheNode
+from suites.cache.onnode import CacheNode, Nodes
 from suites.cache.watching import seen_within, watch_starts
 from suites.edges import uplink
 from suites.passing import nothing_wrong
@@ -52,8 +52,6 @@ CRITICAL = "system-node-critical"
 """Otherwise the kubelet would evict the pods when the disk is full."""
 
 CACHED, PULLED = image_named("cached"), LARGE[2]
-
-Nodes = Callable[[str], CacheNode]
 
 
 @contextlib.contextmanager
@@ -128,7 +126,8 @@ def test_a_disk_that_is_full_during_a_pull_costs_no_image(
             full.close()
             node.forget(CACHED)
             before = node.kill(kept)
-            assert before, f"{kept} did not run its program before the kill"
+            with preparing():
+                assert before, f"{kept} did not run its program before the kill"
             cached = watch_starts(node, {kept: before}, time_limit(START_SECONDS))[kept]
             fetched = node.has(CACHED)
         again = watch_starts(node, {pulled: ""}, time_limit(AGAIN_SECONDS))[pulled]

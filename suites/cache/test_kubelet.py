@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import allure
@@ -17,7 +17,7 @@ from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.nodes import LabNode
 from suites.cache.judging import wrong_collection
 from suites.cache.objects import image_named
-from suites.cache.onnode import CTR, CacheNode
+from suites.cache.onnode import CTR, CacheNode, Nodes
 from suites.cache.watching import seen_within
 from suites.passing import nothing_wrong
 
@@ -36,8 +36,6 @@ COLLECTED_SECONDS = 420.0
 """The kubelet checks every five minutes, and removes images that were unused at two checks."""
 LOOK_EVERY = 10.0
 PINNED = "io.cri-containerd.pinned=pinned"
-
-Nodes = Callable[[str], CacheNode]
 
 
 @contextlib.contextmanager
@@ -95,8 +93,7 @@ def test_a_pinned_image_is_not_collected(
         node=name,
         evidence="references of containerd before and after",
     )
-    wrong = wrong_collection(before, after, keeps, goes)
-    nothing_wrong(wrong)
+    nothing_wrong(wrong_collection(before, after, keeps, goes))
     # A collected image can be pulled again: it is still in the cache.
     trouble = node.pull(other)
     assert not trouble, trouble

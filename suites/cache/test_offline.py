@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import NoEvidence, eventually, preparing
 from suites.cache.judging import wrong_starts
 from suites.cache.objects import APP, image_named, image_pod
-from suites.cache.onnode import CacheNode
+from suites.cache.onnode import Nodes
 from suites.cache.watching import starts_after_kill, watch_starts
 from suites.edges import is_ready, uplink
 from suites.pods import running_pods
@@ -41,8 +40,6 @@ SAID_SECONDS = 150.0
 HEALED_SECONDS = 420.0
 """Kubernetes' maximum back-off between two pulls, 300 s, and a start."""
 BACK_SECONDS = 150.0
-
-Nodes = Callable[[str], CacheNode]
 
 
 @pytest.mark.scenario("cached images while the uplink drops all frames")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import allure
@@ -17,7 +17,7 @@ from edge_lab.fixtures.nodes import LabNode
 from edge_lab.provisioning.cri import CONTAINERD
 from suites.cache.known import unpacked_layers_are_not_flushed
 from suites.cache.objects import APP, image_named, image_pod
-from suites.cache.onnode import CacheNode
+from suites.cache.onnode import CacheNode, Nodes
 from suites.pods import running_pods
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ pytestmark = [
     allure.feature("Loss of power"),
     pytest.mark.needs("cache"),
 ]
-
-Nodes = Callable[[str], CacheNode]
 IMAGE = image_named("healed")
 
 WRITE_LATE = "sysctl -qw vm.dirty_expire_centisecs=360000 vm.dirty_writeback_centisecs=360000"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,7 @@ from suites.cache.judging import (
     wrong_sharing,
 )
 from suites.cache.objects import APP, image_named, image_pod
-from suites.cache.onnode import CacheNode
+from suites.cache.onnode import CacheNode, Nodes
 from suites.cache.watching import seen_within, watch_starts
 from suites.edges import edges, uplink
 from suites.passing import nothing_wrong
@@ -59,8 +59,6 @@ REFUSED_SECONDS = 60.0
 GONE_SECONDS = 60.0
 """Seconds for containerd to collect a layer that no image has."""
 AGAIN_SECONDS = 240.0
-
-Nodes = Callable[[str], CacheNode]
 
 
 def fits(node: CacheNode, store: str, limit: int) -> bool:
@@ -208,8 +206,7 @@ def test_nodes_of_a_site_share_what_one_has_pulled(
     assert (status, length) == (200, shared.bytes)
     assert not trouble, trouble
     assert refused in (502, 504), f"a layer that no node has was answered with {refused}"
-    wrong = wrong_sharing(came[uplink(lab, second.name)], came[site], shared.bytes)
-    nothing_wrong(wrong)
+    nothing_wrong(wrong_sharing(came[uplink(lab, second.name)], came[site], shared.bytes))
 
 
 @pytest.mark.scenario("cache full")

@@ -11,14 +11,13 @@ from edge_lab.oracles.verdict import Verdict
 from suites.gitops.evidence import Rollout
 from suites.gitops.flow import ROLLOUT_SECONDS, Flow, begin, names_of, rollout_of, runs_it
 from suites.gitops.judging import LEAST_AWAY_SECONDS, LOOK_SECONDS, of_part, told, without
+from suites.gitops.scenarios import BACK_SECONDS, LOST_SECONDS
 from suites.gitops.side import Side
 from suites.waiting import watch
 
 PARTS = (AGENT, HELPER, SURGING)
-LOST_SECONDS = 120.0
 CUT_SECONDS = 45.0
 """Seconds to watch the node after it is lost."""
-BACK_SECONDS = 240.0
 EVIDENCE = "processes on the node"
 
 
@@ -95,7 +94,7 @@ def judge_interrupted(found: Interrupted) -> Verdict:
     at_cut = [running_at(found.runs, part, found.cut) for part in found.parts]
     if all(set(revisions) == {found.revision} for revisions in at_cut):
         problems.append("no evidence: the update was complete before the cut")
-    since = min(found.begun or found.cut, found.cut)
+    since = found.begun or found.cut
     absent: dict[str, float] = {}
     for part in found.parts:
         runs = of_part(found.runs, part)
@@ -123,20 +122,18 @@ def judge_interrupted(found: Interrupted) -> Verdict:
 
 def _absences(found: Interrupted, absent: dict[str, float]) -> tuple[Measure, ...]:
     groups = {
-        "surging": [seconds for part, seconds in absent.items() if part in found.surging],
-        "replaced in place": [
-            seconds for part, seconds in absent.items() if part not in found.surging
-        ],
+        "surging": found.surging,
+        "replaced in place": absent.keys() - found.surging,
     }
     return tuple(
         Measure.of(
             "absent while cut off during an update",
-            round(max(seconds), 1),
+            round(max(absent[part] for part in parts), 1),
             "s",
             found.node,
             label=how,
             evidence=EVIDENCE,
         )
-        for how, seconds in groups.items()
-        if seconds
+        for how, parts in groups.items()
+        if parts
     )
